@@ -1,0 +1,224 @@
+"""What happened: one fact for each change, kept in a hash chain.
+
+Audit log, caches and later webhooks and statistics all read these; the event log
+is also the outbox, since it is written in the transaction of the change. Does not
+decide who may read them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import datetime
+
+import msgspec
+
+from strongroom.core.names import Filename, IndexName, ProjectName, Sha256, TokenId, UserName
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
+    """The root of all events; `kind` is the class's tag."""
+
+
+class IndexCreated(_Event, frozen=True, tag="index-created"):
+    """An index was made."""
+
+    index: IndexName
+    accepts_uploads: bool = True
+    anonymous_read: bool = False
+
+
+class IndexChanged(_Event, frozen=True, tag="index-changed"):
+    """An index's settings were changed to these."""
+
+    index: IndexName
+    accepts_uploads: bool = True
+    anonymous_read: bool = False
+
+
+class IndexDeleted(_Event, frozen=True, tag="index-deleted"):
+    """An empty index was removed."""
+
+    index: IndexName
+
+
+class Uploaded(_Event, frozen=True, tag="uploaded"):
+    """A file was published. `imported` tells that its time comes from elsewhere."""
+
+    index: IndexName
+    project: ProjectName
+    version: str
+    filename: Filename
+    sha256: Sha256
+    size_bytes: int
+    imported: bool = False
+
+
+class Yanked(_Event, frozen=True, tag="yanked"):
+    """Files of a release were yanked (PEP 592)."""
+
+    index: IndexName
+    project: ProjectName
+    version: str
+    filenames: tuple[Filename, ...]
+    reason: str = ""
+
+
+class Unyanked(_Event, frozen=True, tag="unyanked"):
+    """Files of a release are offered again."""
+
+    index: IndexName
+    project: ProjectName
+    version: str
+    filenames: tuple[Filename, ...]
+
+
+class Deleted(_Event, frozen=True, tag="deleted"):
+    """Files were deleted; their names stay taken. Without a version: the whole project."""
+
+    index: IndexName
+    project: ProjectName
+    filenames: tuple[Filename, ...]
+    version: str | None = None
+
+
+class StatusChanged(_Event, frozen=True, tag="status-changed"):
+    """A project's PEP 792 status was set."""
+
+    index: IndexName
+    project: ProjectName
+    status: str
+    reason: str = ""
+
+
+class UserCreated(_Event, frozen=True, tag="user-created"):
+    """An account was made, with these first grants."""
+
+    user: UserName
+    is_administrator: bool = False
+    grants: tuple[str, ...] = ()
+
+
+class UserChanged(_Event, frozen=True, tag="user-changed"):
+    """An account was disabled or enabled, or its password was set."""
+
+    user: UserName
+    change: str
+
+
+class GrantAdded(_Event, frozen=True, tag="grant-added"):
+    """A user was given rights."""
+
+    user: UserName
+    grant: str
+
+
+class GrantRemoved(_Event, frozen=True, tag="grant-removed"):
+    """A user lost rights."""
+
+    user: UserName
+    grant: str
+
+
+class TokenIssued(_Event, frozen=True, tag="token-issued"):
+    """A token was made. `replaces` is the token that it was rotated from."""
+
+    token: TokenId
+    owner: UserName
+    label: str = ""
+    scope: tuple[str, ...] = ()
+    expires_at: str = ""
+    replaces: TokenId | None = None
+
+
+class TokenRevoked(_Event, frozen=True, tag="token-revoked"):
+    """A token was revoked, from the next request on."""
+
+    token: TokenId
+    owner: UserName
+
+
+class SetupLinkIssued(_Event, frozen=True, tag="setup-link-issued"):
+    """A one-time link for the first administrator was printed."""
+
+    expires_at: str
+
+
+Event = (
+    IndexCreated
+    | IndexChanged
+    | IndexDeleted
+    | Uploaded
+    | Yanked
+    | Unyanked
+    | Deleted
+    | StatusChanged
+    | UserCreated
+    | UserChanged
+    | GrantAdded
+    | GrantRemoved
+    | TokenIssued
+    | TokenRevoked
+    | SetupLinkIssued
+)
+
+AccessEvent = (
+    IndexCreated
+    | IndexChanged
+    | IndexDeleted
+    | UserCreated
+    | UserChanged
+    | GrantAdded
+    | GrantRemoved
+    | TokenIssued
+    | TokenRevoked
+)
+"""Events after which a cached answer to "who may" must be asked again."""
+
+ProjectEvent = Uploaded | Yanked | Unyanked | Deleted | StatusChanged
+"""Events after which the pages of `event.index`, `event.project` look different."""
+
+
+class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who did it, from where, with which client, as `access.describe` names them."""
+
+    name: str
+    address: str = ""
+    client: str = ""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """An event with its place in the chain. `serial` counts changes from 1 on."""
+
+    serial: int
+    at: datetime
+    actor: Actor
+    event: Event
+    chain_hash: bytes
+
+
+FIRST_HASH = bytes(32)
+"""What the first entry is chained to."""
+
+_encoder = msgspec.json.Encoder(order="sorted")
+_decoder = msgspec.json.Decoder(Event)
+
+
+def encode_event(event: Event) -> str:
+    """Return the event's canonical JSON: sorted keys, no spaces."""
+    return _encoder.encode(event).decode()
+
+
+def decode_event(text: str) -> Event:
+    """Read what `encode_event` wrote; raises `msgspec.ValidationError`."""
+    return _decoder.decode(text)
+
+
+def chain_hash(key: bytes, previous: bytes, *, serial: int, at: datetime, actor: Actor, event_json: str) -> bytes:
+    """Return HMAC-SHA256(key, previous hash | canonical JSON of the entry), 32 bytes.
+
+    The key keeps somebody who can write to the catalog, but does not hold the
+    server's key, from rewriting history with matching hashes.
+    """
+    body = _encoder.encode([serial, at.isoformat(), actor, event_json])
+    return hmac.new(key, previous + body, hashlib.sha256).digest()
