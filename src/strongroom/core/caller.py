@@ -1,0 +1,39 @@
+"""Who asks, as a use case takes it: the principal who decides and the actor who is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from strongroom.core.access import Operator, Principal, Right, Target, demand, describe
+from strongroom.core.events import Actor
+from strongroom.core.model import Index
+from strongroom.core.names import IndexName
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The principal, with the address and the client program that he came with."""
+
+    principal: Principal
+    address: str = ""
+    client: str = ""
+
+    @property
+    def actor(self) -> Actor:
+        """Return what the event log keeps."""
+        return Actor(name=describe(self.principal), address=self.address, client=self.client)
+
+    def demand(self, right: Right, target: Target, indexes: Iterable[Index]) -> None:
+        """Raise as `access.demand` does; `indexes` are all indexes as the transaction sees them."""
+        demand(self.principal, right, target, open_indexes(indexes))
+
+
+def operator(login: str) -> Caller:
+    """Return the caller of the command line on the store itself."""
+    return Caller(Operator(login), client="strongroom")
+
+
+def open_indexes(indexes: Iterable[Index]) -> frozenset[IndexName]:
+    """Return the names of the indexes that anybody may read."""
+    return frozenset(index.name for index in indexes if index.anonymous_read)
