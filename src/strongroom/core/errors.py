@@ -51,6 +51,18 @@ class NotFound(StrongroomError):
     """It does not exist, or the principal may not see it: the two look the same."""
 
 
+class NotAllowed(StrongroomError):
+    """The path exists, but not for this method; `allowed` are the methods that it has."""
+
+    def __init__(self, code: str, message: str, hint: str = "", *, allowed: tuple[str, ...] = ()) -> None:
+        super().__init__(code, message, hint)
+        self.allowed = allowed
+
+
+class NotAcceptable(StrongroomError):
+    """None of the forms that the client accepts can be given."""
+
+
 class Conflict(StrongroomError):
     """The change contradicts what is stored: a taken name, an index that holds files."""
 

@@ -1,0 +1,139 @@
+"""What a worker keeps in memory, and how it never goes stale.
+
+Before each use the worker compares the catalog's change mark (microseconds). When it
+moved, the events since the last serial say exactly what to drop: the pages of the
+projects that changed, or all principals when rights changed. Does not render
+anything and does not decide who may read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from strongroom.core.access import Signed
+from strongroom.core.caller import open_indexes
+from strongroom.core.events import AccessEvent, Entry, ProjectEvent
+from strongroom.core.model import Index
+from strongroom.core.names import IndexName, ProjectName
+from strongroom.ports import Catalog, Transaction
+
+Shelf = tuple[IndexName, ProjectName | None]
+"""What is dropped together: a project of an index, or (None) the index's project list."""
+
+_PRINCIPALS_LIMIT = 20_000
+
+
+@dataclass(slots=True)
+class _Kept:
+    values: dict[Hashable, object] = field(default_factory=dict)
+    size_bytes: int = 0
+
+
+class Cache:
+    """Rendered pages, file facts and principals of one worker process."""
+
+    def __init__(self, catalog: Catalog, *, limit_bytes: int = 256 * 1024 * 1024) -> None:
+        self._catalog = catalog
+        self._limit_bytes = limit_bytes
+        self._size_bytes = 0
+        self._mark: int | None = None
+        self._serial = 0
+        self._shelves: OrderedDict[Shelf, _Kept] = OrderedDict()
+        self._principals: dict[bytes, Signed] = {}
+        self._refreshing = asyncio.Lock()
+        self.generation = 0
+        self.indexes: dict[IndexName, Index] = {}
+        self.open_indexes: frozenset[IndexName] = frozenset()
+
+    @property
+    def serial(self) -> int:
+        """Return the catalog's serial as of the last refresh."""
+        return self._serial
+
+    def is_current(self) -> bool:
+        """Return whether nothing was committed since the last refresh."""
+        return self._catalog.change_mark() == self._mark
+
+    async def refresh(self) -> None:
+        """Catch up with the catalog; raises `Unavailable` when it does not answer."""
+        async with self._refreshing:
+            while not self.is_current():
+                mark = self._catalog.change_mark()
+                indexes, entries, serial = await self._catalog.read(self._load)
+                self._apply(entries)
+                self._take_indexes(indexes)
+                self._serial = serial
+                self._mark = mark
+
+    def find(self, shelf: Shelf, key: Hashable) -> object | None:
+        """Return what was stored, if nothing on its shelf has changed since."""
+        kept = self._shelves.get(shelf)
+        if kept is None:
+            return None
+        self._shelves.move_to_end(shelf)
+        return kept.values.get(key)
+
+    def store(self, shelf: Shelf, key: Hashable, value: object, *, size_bytes: int, generation: int) -> None:
+        """Keep a value that was loaded when the cache was at that `generation`.
+
+        A value whose loading raced a change is not kept: it may be older than the change.
+        """
+        if generation != self.generation or size_bytes > self._limit_bytes // 4:
+            return
+        kept = self._shelves.setdefault(shelf, _Kept())
+        self._shelves.move_to_end(shelf)
+        if key not in kept.values:
+            kept.size_bytes += size_bytes
+            self._size_bytes += size_bytes
+        kept.values[key] = value
+        while self._size_bytes > self._limit_bytes:
+            _, dropped = self._shelves.popitem(last=False)
+            self._size_bytes -= dropped.size_bytes
+
+    def find_principal(self, digest: bytes) -> Signed | None:
+        """Return the principal of an Authorization header's digest."""
+        return self._principals.get(digest)
+
+    def store_principal(self, digest: bytes, principal: Signed, *, generation: int) -> None:
+        """Keep a principal whose loading did not race a change."""
+        if generation != self.generation:
+            return
+        if len(self._principals) >= _PRINCIPALS_LIMIT:
+            self._principals.clear()
+        self._principals[digest] = principal
+
+    def _load(self, tx: Transaction) -> tuple[tuple[Index, ...], tuple[Entry, ...] | None, int]:
+        serial = tx.events.serial()
+        entries = tx.events.since(self._serial)
+        complete = not entries or entries[-1].serial == serial
+        return tx.indexes.list(), entries if complete and self._mark is not None else None, serial
+
+    def _apply(self, entries: tuple[Entry, ...] | None) -> None:
+        if entries is None:
+            self._shelves.clear()
+            self._principals.clear()
+            self._size_bytes = 0
+            self.generation += 1
+            return
+        for entry in entries:
+            self.generation += 1
+            if isinstance(entry.event, AccessEvent):
+                self._principals.clear()
+            if isinstance(entry.event, ProjectEvent):
+                self._drop((entry.event.index, entry.event.project))
+                self._drop((entry.event.index, None))
+
+    def _drop(self, shelf: Shelf) -> None:
+        kept = self._shelves.pop(shelf, None)
+        if kept is not None:
+            self._size_bytes -= kept.size_bytes
+
+    def _take_indexes(self, indexes: tuple[Index, ...]) -> None:
+        gone = self.indexes.keys() - {index.name for index in indexes}
+        for shelf in [shelf for shelf in self._shelves if shelf[0] in gone]:
+            self._drop(shelf)
+        self.indexes = {index.name: index for index in indexes}
+        self.open_indexes = open_indexes(indexes)
