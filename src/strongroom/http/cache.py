@@ -60,7 +60,7 @@ class Cache:
     async def refresh(self) -> None:
         """Catch up with the catalog; raises `Unavailable` when it does not answer."""
         async with self._refreshing:
-            while not self.is_current():
+            if not self.is_current():
                 mark = self._catalog.change_mark()
                 indexes, entries, serial = await self._catalog.read(self._load)
                 self._apply(entries)

@@ -6,15 +6,17 @@ A route cannot be written without saying who may use it. Does not match requests
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.core.access import Right
+from strongroom.core.access import Right, not_found
 from strongroom.core.caller import Caller
+from strongroom.core.errors import InvalidName
+from strongroom.core.names import IndexName, ProjectName, parse_index_name, parse_project_name
 
 Handler = Callable[[Request, Caller], Awaitable[Response]]
 
@@ -62,3 +64,22 @@ class Route:
     methods: tuple[str, ...]
     handler: Handler
     access: Access
+
+
+def read_index(params: Mapping[str, str], default: IndexName) -> IndexName:
+    """Return the index that a path names; a malformed name is an index that does not exist."""
+    raw = params.get("index")
+    if raw is None:
+        return default
+    try:
+        return parse_index_name(raw)
+    except InvalidName:
+        raise not_found() from None
+
+
+def read_project(params: Mapping[str, str]) -> ProjectName:
+    """Return the project that a path names; a malformed name is a project that does not exist."""
+    try:
+        return parse_project_name(params["project"])
+    except InvalidName:
+        raise not_found() from None

@@ -1,0 +1,148 @@
+"""The application: the lane in front, the routes behind it, the check before each.
+
+Every route declares the right that it needs (`routes.py`), so a route without one
+cannot be built. The check here judges with what the worker remembers; the use case
+judges again inside its transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+from starlette.routing import Route as StarletteRoute
+from starlette.types import ASGIApp
+
+from strongroom.core.access import (
+    ANONYMOUS,
+    Anonymous,
+    IndexTarget,
+    Principal,
+    ProjectTarget,
+    Right,
+    SERVER,
+    Server,
+    demand,
+    may_somewhere,
+    not_found,
+)
+from strongroom.core.caller import Caller
+from strongroom.core.errors import InvalidRequest, NotAllowed, StrongroomError, Unauthenticated
+from strongroom.core.names import IndexName
+from strongroom.http.auth import Authenticator
+from strongroom.http.cache import Cache
+from strongroom.http.errors import render_error
+from strongroom.http.routes import Needs, Public, Route, SignedIn, Subject, read_index, read_project
+
+_ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Checks the right that a route declares, before its handler runs."""
+
+    authenticator: Authenticator
+    cache: Cache
+    default_index: IndexName
+
+    async def admit(self, route: Route, request: Request) -> Caller:
+        """Return the caller; raises `Unauthenticated`, `Forbidden`, `NotFound`."""
+        if not self.cache.is_current():
+            await self.cache.refresh()
+        if isinstance(route.access, Public):
+            return Caller(ANONYMOUS, address=str(self.authenticator.address(request.scope) or ""))
+        caller = await self.authenticator.caller(request.scope)
+        self.check(route.access, caller.principal, dict(request.path_params))
+        return caller
+
+    def check(self, access: Needs | SignedIn, principal: Principal, params: dict[str, str]) -> None:
+        """Raise unless the principal has what the route needs."""
+        if isinstance(access, SignedIn):
+            if isinstance(principal, Anonymous):
+                raise Unauthenticated("unauthenticated", "This needs credentials", "Send a token as the password.")
+            return
+        if isinstance(principal, Anonymous) and not self._may_be_open(access, params):
+            demand(principal, access.right, SERVER, frozenset())
+        match access.subject:
+            case Subject.SERVER:
+                self._demand(principal, access.right, SERVER)
+            case Subject.INDEX:
+                self._demand(principal, access.right, IndexTarget(read_index(params, self.default_index)))
+            case Subject.PROJECT:
+                target = ProjectTarget(read_index(params, self.default_index), read_project(params))
+                self._demand(principal, access.right, target)
+            case Subject.SOME_PROJECT:
+                index = read_index(params, self.default_index)
+                if not may_somewhere(principal, access.right, index):
+                    self._demand(principal, access.right, IndexTarget(index))
+
+    def _demand(self, principal: Principal, right: Right, target: Server | IndexTarget | ProjectTarget) -> None:
+        if not isinstance(target, Server) and target.index not in self.cache.indexes:
+            if isinstance(principal, Anonymous):
+                demand(principal, right, SERVER, frozenset())
+            raise not_found()
+        demand(principal, right, target, self.cache.open_indexes)
+
+    def _may_be_open(self, access: Needs, params: dict[str, str]) -> bool:
+        return access.right is Right.READ and params.get("index", self.default_index) in self.cache.open_indexes
+
+
+def build_router(guard: Guard, routes: Sequence[Route], mounts: Sequence[tuple[str, ASGIApp]] = ()) -> Starlette:
+    """Return the Starlette application of these routes; errors leave it as problem+json."""
+    starlette_routes: list[BaseRoute] = [Mount(path, app=app) for path, app in mounts]
+    by_path: dict[str, list[Route]] = {}
+    for route in routes:
+        by_path.setdefault(route.path, []).append(route)
+    for path, same_path in by_path.items():
+        starlette_routes.extend(_starlette_route(guard, route) for route in same_path)
+        starlette_routes.append(_refuse_other_methods(path, same_path))
+    return Starlette(
+        routes=starlette_routes,
+        exception_handlers={StrongroomError: _answer_error, HTTPException: _answer_http_exception},
+    )
+
+
+def _starlette_route(guard: Guard, route: Route) -> StarletteRoute:
+    async def endpoint(request: Request) -> Response:
+        caller = await guard.admit(route, request)
+        return await route.handler(request, caller)
+
+    return StarletteRoute(route.path, endpoint, methods=list(route.methods))
+
+
+def _refuse_other_methods(path: str, routes: list[Route]) -> StarletteRoute:
+    allowed = tuple(sorted({method for route in routes for method in route.methods}))
+
+    async def endpoint(request: Request) -> Response:
+        raise NotAllowed(
+            "method", f"{request.method} is not possible here", f"Use {', '.join(allowed)}.", allowed=allowed
+        )
+
+    return StarletteRoute(path, endpoint, methods=[method for method in _ALL_METHODS if method not in allowed])
+
+
+async def _answer_error(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, StrongroomError):
+        raise error
+    return error_response(error)
+
+
+async def _answer_http_exception(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    if error.status_code == 404:
+        return error_response(not_found())
+    return error_response(InvalidRequest("bad-request", str(error.detail) or "The request is malformed"))
+
+
+def error_response(error: StrongroomError) -> Response:
+    """Return the problem+json response of an error."""
+    status, headers, body = render_error(error)
+    response = Response(body, status_code=status)
+    response.raw_headers = headers
+    return response
