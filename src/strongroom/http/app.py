@@ -20,12 +20,12 @@ from starlette.types import ASGIApp
 
 from strongroom.core.access import (
     ANONYMOUS,
+    SERVER,
     Anonymous,
     IndexTarget,
     Principal,
     ProjectTarget,
     Right,
-    SERVER,
     Server,
     demand,
     may_somewhere,
