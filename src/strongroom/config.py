@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     header_seconds: int = Field(10, ge=1, description="how long a client may take to send its headers")
     body_seconds: int = Field(3600, ge=1, description="how long a client may take to send a whole body")
     drain_seconds: int = Field(20, ge=1, description="how long requests in flight may go on after SIGTERM")
-    access_log: bool = Field(False, description="log a line for each request")
+    access_log: bool = Field(default=False, description="log a line for each request")
 
     @field_validator("default_index")
     @classmethod

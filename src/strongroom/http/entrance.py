@@ -1,0 +1,89 @@
+"""The outermost layer: life cycle, path prefix, deadlines, and the last word on errors.
+
+Whatever goes wrong inside, the client gets a problem+json answer and the log gets one
+line; a traceback never leaves the server. Does not route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from strongroom.core.errors import StorageFault, StrongroomError
+from strongroom.http.body import Limits, guard_body
+from strongroom.http.errors import render_error, status_of
+
+_log = structlog.get_logger(__name__)
+
+Opener = Callable[[], AbstractAsyncContextManager[ASGIApp]]
+
+
+class Entrance:
+    """The ASGI application that the server runs: opens the inner one at start, closes it at stop."""
+
+    def __init__(self, opener: Opener, *, prefix: str, limits: Limits) -> None:
+        self._opener = opener
+        self._prefix = prefix
+        self._limits = limits
+        self._inner: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection event (ASGI 3)."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http" and self._inner is not None:
+            await self._answer(self._inner, scope, receive=receive, send=send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        async with AsyncExitStack() as stack:
+            await receive()
+            try:
+                self._inner = await stack.enter_async_context(self._opener())
+            except StrongroomError as fault:
+                await send({"type": "lifespan.startup.failed", "message": fault.sentence})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        self._inner = None
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer(self, inner: ASGIApp, scope: Scope, *, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        if self._prefix:
+            scope = self._strip_prefix(scope)
+        try:
+            await inner(scope, guard_body(scope, receive, limits=self._limits), watched_send)
+        except StrongroomError as error:
+            _note(error, scope)
+            if not started:
+                await _send_error(error, send)
+        except Exception:
+            _log.exception("request failed", method=scope["method"], path=scope["path"])
+            if not started:
+                await _send_error(StorageFault("server-fault", "An unexpected fault"), send)
+
+    def _strip_prefix(self, scope: Scope) -> Scope:
+        path: str = scope["path"]
+        if path == self._prefix or path.startswith(self._prefix + "/"):
+            path = path[len(self._prefix) :] or "/"
+        return {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
+
+
+def _note(error: StrongroomError, scope: Scope) -> None:
+    if status_of(error) >= 500:
+        _log.error(error.message, code=error.code, method=scope["method"], path=scope["path"])
+
+
+async def _send_error(error: StrongroomError, send: Send) -> None:
+    status, headers, body = render_error(error)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
