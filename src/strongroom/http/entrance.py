@@ -1,7 +1,8 @@
-"""The outermost layer: life cycle, path prefix, deadlines, and the last word on errors.
+"""The outermost layers: life cycle, path prefix, and the last word on errors.
 
 Whatever goes wrong inside, the client gets a problem+json answer and the log gets one
-line; a traceback never leaves the server. Does not route.
+line; a traceback never leaves the server. Does not route; `body.py` sets the
+deadlines for bodies, the server those for headers.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strongroom.core.errors import StorageFault, StrongroomError
-from strongroom.http.body import Limits, guard_body
 from strongroom.http.errors import render_error, status_of
 
 _log = structlog.get_logger(__name__)
@@ -24,10 +25,9 @@ Opener = Callable[[], AbstractAsyncContextManager[ASGIApp]]
 class Entrance:
     """The ASGI application that the server runs: opens the inner one at start, closes it at stop."""
 
-    def __init__(self, opener: Opener, *, prefix: str, limits: Limits) -> None:
+    def __init__(self, opener: Opener, *, prefix: str) -> None:
         self._opener = opener
         self._prefix = prefix
-        self._limits = limits
         self._inner: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,7 +35,7 @@ class Entrance:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http" and self._inner is not None:
-            await self._answer(self._inner, scope, receive=receive, send=send)
+            await self._inner(self._strip_prefix(scope) if self._prefix else scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         async with AsyncExitStack() as stack:
@@ -50,27 +50,6 @@ class Entrance:
         self._inner = None
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _answer(self, inner: ASGIApp, scope: Scope, *, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def watched_send(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        if self._prefix:
-            scope = self._strip_prefix(scope)
-        try:
-            await inner(scope, guard_body(scope, receive, limits=self._limits), watched_send)
-        except StrongroomError as error:
-            _note(error, scope)
-            if not started:
-                await _send_error(error, send)
-        except Exception:
-            _log.exception("request failed", method=scope["method"], path=scope["path"])
-            if not started:
-                await _send_error(StorageFault("server-fault", "An unexpected fault"), send)
-
     def _strip_prefix(self, scope: Scope) -> Scope:
         path: str = scope["path"]
         if path == self._prefix or path.startswith(self._prefix + "/"):
@@ -78,12 +57,34 @@ class Entrance:
         return {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
 
 
-def _note(error: StrongroomError, scope: Scope) -> None:
-    if status_of(error) >= 500:
-        _log.error(error.message, code=error.code, method=scope["method"], path=scope["path"])
+class Catching:
+    """An ASGI application that turns the exceptions of the one it wraps into answers."""
 
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
 
-async def _send_error(error: StrongroomError, send: Send) -> None:
-    status, headers, body = render_error(error)
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; answer with a problem if it fails before it has answered."""
+        started = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched_send)
+            return
+        except ClientDisconnect:
+            raise
+        except StrongroomError as fault:
+            error = fault
+            if status_of(error) >= 500:
+                _log.error(error.message, code=error.code, method=scope["method"], path=scope["path"])
+        except Exception:
+            error = StorageFault("server-fault", "An unexpected fault")
+            _log.exception("request failed", method=scope["method"], path=scope["path"])
+        if not started:
+            status, headers, body = render_error(error)
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,74 @@
+# Every target installs what it needs; none needs anything but Python 3.11+, make and a package registry.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORPUS ?= .tools/corpus
+TESTS ?= tests
+
+# uv is quick; where it cannot reach the registry that pip is configured for, pip does the same.
+install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) \
+	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1)
+
+.PHONY: help serve dev lint format test test-quick bench corpus proof-crash proof-access docs clean
+
+help: ## show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+serve: $(VENV)/.runtime ## set everything up and run the index; STRONGROOM_PORT and the like are passed on
+	@exec $(BIN)/strongroom serve
+
+dev: $(VENV)/.dev $(VENV)/.clients ## set everything up for development
+
+lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter, the shape test
+	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/test_shape.py
+
+format: $(VENV)/.dev ## let ruff format and sort
+	$(BIN)/ruff check --fix --quiet src tests bench; $(BIN)/ruff format src tests bench
+
+test: $(VENV)/.dev $(VENV)/.clients ## set everything up and pass every test
+	rm -f .coverage .coverage.*
+	$(BIN)/python -m coverage run -m pytest -n 2 --dist worksteal --ignore tests/functional tests
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --skip-covered --skip-empty > .coverage.txt; tail -n 1 .coverage.txt
+	$(BIN)/python -m tests.coverage_gate
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/functional
+
+test-quick: $(VENV)/.dev ## the tests below the functional floor, without coverage
+	$(BIN)/python -m pytest -n 2 --ignore tests/functional $(TESTS)
+
+bench: $(VENV)/.dev ## measure pages, files and uploads, and print them
+	$(BIN)/python -m bench
+
+corpus: $(VENV)/.dev ## download popular real distributions, import them, compare every hash
+	$(BIN)/python -m tests.corpus $(CORPUS)
+	$(BIN)/python -m tests.corpus_proof $(CORPUS)
+
+proof-crash: $(VENV)/.dev ## 1,000 kills under load: nothing acknowledged is lost, nothing half-visible
+	$(BIN)/python -m tests.crash_proof --kills 1000
+
+proof-access: $(VENV)/.dev ## the whole matrix of identities, rights, routes and methods
+	$(BIN)/python -m tests.access_proof
+
+clean: ## remove what the targets above made, data excepted
+	rm -rf $(VENV) .tools .coverage* .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Strongroom needs Python 3.11 or newer; set PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip uv
+
+$(VENV)/.runtime: pyproject.toml | $(BIN)/uv
+	$(call install,-e .)
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/uv
+	$(call install,-e '.[postgres]' --group dev)
+	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.clients: tests/clients.py $(VENV)/.dev
+	$(BIN)/python -m tests.clients install
+	@touch $@

@@ -1,0 +1,92 @@
+"""`strongroom serve`: start the index, with no configuration needed.
+
+Refuses in plain words what cannot work before anything listens. The workers read
+the settings from the environment that this process leaves them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import sys
+from typing import Any
+
+import click
+
+from strongroom.core.errors import ConfigurationFault
+
+
+@click.command(name="serve")
+@click.option("--data", help="The data directory; made if it is not there.")
+@click.option("--database", help="The catalog's URL; SQLite in the data directory by default.")
+@click.option("--host", help="The address to listen on (127.0.0.1).")
+@click.option("--port", type=int, help="The port to listen on (8000).")
+@click.option("--workers", type=int, help="How many worker processes (1).")
+@click.option("--public-url", help="The URL that clients use, when a proxy stands in front.")
+@click.option("--root-path", help="The path prefix that a proxy puts in front.")
+@click.option("--trusted-proxies", help="Networks whose X-Forwarded-For is believed, separated by commas.")
+@click.option("--access-log/--no-access-log", default=None, help="Log a line for each request.")
+@click.pass_context
+def command(context: click.Context, **flags: Any) -> None:  # Any: values as click parsed them
+    """Run the index. Every flag has its variable: STRONGROOM_PORT for --port."""
+    from strongroom.config import export_settings, load_settings
+
+    inherited = context.obj if isinstance(context.obj, dict) else {}
+    settings = load_settings({**inherited, **{name: value for name, value in flags.items() if value is not None}})
+    _check_port(settings.host, settings.port)
+
+    from strongroom.bootstrap import prepare, run_server
+
+    export_settings(settings)
+    setup_secret = asyncio.run(prepare(settings))
+    click.echo(banner(settings.url, data=str(settings.data.absolute()), setup_secret=setup_secret), err=True)
+    sys.stderr.flush()
+    run_server(settings)
+
+
+def banner(url: str, *, data: str, setup_secret: str | None) -> str:
+    """Return what a first look at the terminal should tell; `url` has no slash at its end."""
+    scheme, _, rest = url.partition("://")
+    lines = [
+        "",
+        f"  Strongroom is ready at {url}/",
+        f"  data directory: {data}",
+        "",
+    ]
+    if setup_secret is not None:
+        lines += [
+            "  Make the first administrator (once, within 30 minutes):",
+            f"    {url}/setup?key={setup_secret}",
+            f"    curl -d user=admin '{url}/setup?key={setup_secret}'",
+            "",
+        ]
+    lines += [
+        "  Then, with a token in TOKEN:",
+        f"    uv pip install --index-url {scheme}://__token__:$TOKEN@{rest}/simple/ NAME",
+        f"    pip install --index-url {scheme}://__token__:$TOKEN@{rest}/simple/ NAME",
+        f"    twine upload --repository-url {url}/legacy/ -u __token__ -p $TOKEN dist/*",
+        f"    uv publish --publish-url {url}/legacy/ --token $TOKEN dist/*",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as fault:
+            raise _port_fault(fault, host=host, port=port) from None
+
+
+def _port_fault(fault: OSError, *, host: str, port: int) -> ConfigurationFault:
+    if fault.errno == errno.EADDRINUSE:
+        return ConfigurationFault(
+            "port-in-use",
+            f"Something else already listens on {host}:{port}",
+            "Stop it, or choose another port with --port.",
+        )
+    return ConfigurationFault("cannot-listen", f"Cannot listen on {host}:{port}: {fault.strerror}", "Check --host.")
