@@ -1,0 +1,165 @@
+"""The records of a ZIP file as APPNOTE.TXT defines them: bytes to values.
+
+Decides whether a single record is well formed. Does not decide whether the records
+agree with each other (`zip_layout.py`).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from strongroom.core.archive.fault import Fault, quoted
+
+CENTRAL_SIGNATURE = b"PK\x01\x02"
+LOCAL_SIGNATURE = b"PK\x03\x04"
+DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
+
+_CENTRAL = struct.Struct("<4sBBHHHHHIIIHHHHHII")
+_LOCAL = struct.Struct("<4sHHHHHIIIHH")
+_EXTRA = struct.Struct("<HH")
+
+_ZIP64_EXTRA = 0x0001
+_UNICODE_PATH_EXTRA = 0x7075
+_SENTINEL = 0xFFFFFFFF
+
+STORED = 0
+DEFLATED = 8
+FLAG_DESCRIPTOR = 0x0008
+FLAG_UTF8 = 0x0800
+_FLAGS_ENCRYPTED = 0x2041  # bits 0 and 6: encryption; 13: masked headers
+_FLAGS_KNOWN = 0x0006 | FLAG_DESCRIPTOR | FLAG_UTF8  # bits 1 and 2: how hard deflate tried
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the local and the central header of an entry both say."""
+
+    name: bytes
+    flags: int
+    method: int
+    crc: int
+    packed_size: int
+    unpacked_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class CentralHeader:
+    """An entry of the central directory, with what only it says."""
+
+    common: Header
+    header_offset: int
+    attributes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LocalHeader:
+    """The header in front of an entry's data."""
+
+    common: Header
+    size_bytes: int
+    has_zip64: bool
+
+
+def read_exactly(file: BinaryIO, size_bytes: int) -> bytes:
+    """Return the next bytes; raises `Fault` if the file ends first."""
+    data = file.read(size_bytes)
+    if len(data) != size_bytes:
+        raise Fault("zip-truncated", "The ZIP file ends in the middle of a record", "Upload the file again.")
+    return data
+
+
+def read_central(file: BinaryIO) -> CentralHeader:
+    """Read the next central header; raises `Fault`."""
+    fields = _CENTRAL.unpack(read_exactly(file, _CENTRAL.size))
+    signature, flags, method = fields[0], fields[4], fields[5]
+    crc, packed, unpacked, name_length, extra_length, comment_length, disk = fields[8:15]
+    if signature != CENTRAL_SIGNATURE:
+        raise Fault("zip-unknown-record", "The central directory holds something that is not an entry")
+    name = read_exactly(file, name_length)
+    extras = _parse_extras(read_exactly(file, extra_length), name)
+    if comment_length:
+        raise Fault("zip-entry-comment", f"The entry {quoted(name)} has a comment")
+    if disk != 0:
+        raise Fault("zip-multi-disk", f"The entry {quoted(name)} says that it is on another disk")
+    unpacked, packed, offset = _widen((unpacked, packed, fields[17]), extras.get(_ZIP64_EXTRA), name)
+    common = Header(name, flags, method, crc, packed, unpacked)
+    _check_flags(common)
+    return CentralHeader(common, offset, fields[16])
+
+
+def read_local(file: BinaryIO) -> LocalHeader:
+    """Read the local header at the file's position; raises `Fault`."""
+    fields = _LOCAL.unpack(read_exactly(file, _LOCAL.size))
+    signature, _, flags, method, _, _, crc, packed, unpacked, name_length, extra_length = fields
+    if signature != LOCAL_SIGNATURE:
+        raise Fault("zip-local-header", "The central directory points to a place where no entry begins")
+    name = read_exactly(file, name_length)
+    extras = _parse_extras(read_exactly(file, extra_length), name)
+    unpacked, packed = _widen((unpacked, packed), extras.get(_ZIP64_EXTRA), name)
+    size_bytes = _LOCAL.size + name_length + extra_length
+    return LocalHeader(Header(name, flags, method, crc, packed, unpacked), size_bytes, _ZIP64_EXTRA in extras)
+
+
+def _check_flags(header: Header) -> None:
+    shown = quoted(header.name)
+    if header.flags & _FLAGS_ENCRYPTED:
+        raise Fault("zip-encrypted", f"The entry {shown} is encrypted", "Upload it without a password.")
+    if header.flags & ~_FLAGS_KNOWN:
+        raise Fault("zip-flags", f"The entry {shown} uses a feature of ZIP that installers don't read")
+    if header.method not in (STORED, DEFLATED):
+        raise Fault(
+            "zip-method",
+            f"The entry {shown} is compressed with method {header.method}; installers read 0 and 8 only",
+            "Build the file again with ordinary (deflate) compression.",
+        )
+
+
+def _parse_extras(raw: bytes, name: bytes) -> dict[int, bytes]:
+    extras: dict[int, bytes] = {}
+    at = 0
+    while at < len(raw):
+        if len(raw) - at < _EXTRA.size:
+            raise Fault("zip-extra-length", f"The extra fields of {quoted(name)} have a wrong length")
+        kind, length = _EXTRA.unpack_from(raw, at)
+        at += _EXTRA.size
+        value = raw[at : at + length]
+        if len(value) != length:
+            raise Fault("zip-extra-length", f"The extra fields of {quoted(name)} have a wrong length")
+        if kind in extras and kind in (_ZIP64_EXTRA, _UNICODE_PATH_EXTRA):
+            raise Fault("zip-duplicate-extra", f"The entry {quoted(name)} has an extra field twice")
+        extras[kind] = value
+        at += length
+    if _UNICODE_PATH_EXTRA in extras:
+        _check_unicode_path(extras[_UNICODE_PATH_EXTRA], name)
+    return extras
+
+
+def _check_unicode_path(value: bytes, name: bytes) -> None:
+    # Readers that know the field take this path instead of the header's: they must be one.
+    if value != b"\x01" + struct.pack("<I", zlib.crc32(name)) + name:
+        raise Fault("zip-unicode-path", f"The entry {quoted(name)} has a second, different name in an extra field")
+
+
+def _widen(sizes: tuple[int, ...], zip64: bytes | None, name: bytes) -> tuple[int, ...]:
+    """Return `sizes` with each 0xFFFFFFFF replaced from the ZIP64 field; raises `Fault`.
+
+    APPNOTE 4.5.3: "fields MUST only appear if the corresponding Local or Central
+    directory record field is set to 0xFFFF or 0xFFFFFFFF". Fields that appear without
+    need must repeat the header, because readers differ in which of the two they take.
+    """
+    missing = [index for index, size in enumerate(sizes) if size == _SENTINEL]
+    if zip64 is None:
+        if missing:
+            raise Fault("zip-zip64-missing", f"The entry {quoted(name)} lacks the sizes that ZIP64 should give")
+        return sizes
+    if len(zip64) % 8 == 0:
+        wide = struct.unpack(f"<{len(zip64) // 8}Q", zip64)
+        if missing and len(wide) == len(missing):
+            replaced = dict(zip(missing, wide, strict=True))
+            return tuple(replaced.get(index, size) for index, size in enumerate(sizes))
+        if not missing and wide == sizes[: len(wide)]:
+            return sizes
+    raise Fault("zip-zip64-extra", f"The ZIP64 sizes of {quoted(name)} contradict its header")
