@@ -1,0 +1,1 @@
+"""Bytes under their sha256: a local directory, or memory for tests."""

@@ -1,0 +1,96 @@
+"""The single steps that make bytes durable: each one system call or two, each with its error.
+
+Decides which error of the port a failing call becomes. A failing fsync is never
+repeated: the kernel may have dropped the bytes that it could not write.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+
+from strongroom.core.errors import StorageFault, StorageFull
+from strongroom.core.names import Sha256
+
+CHUNK_BYTES = 1024 * 1024
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@contextmanager
+def raising_port_errors(doing: str) -> Iterator[None]:
+    """Turn an `OSError` of the block into `StorageFull` or `StorageFault`."""
+    try:
+        yield
+    except OSError as error:
+        raise translate_os_error(error, doing) from error
+
+
+def translate_os_error(error: OSError, doing: str) -> StorageFull | StorageFault:
+    """Return the error of the port for what failed while doing that."""
+    if error.errno in _NO_ROOM:
+        return StorageFull("disk-full", "The disk that holds the files is full", "Free some space and try again.")
+    return StorageFault(
+        "blob-fault", f"{doing} failed: {error.strerror or error}", "Run `strongroom doctor` on the server."
+    )
+
+
+def open_new(path: Path) -> FileIO:
+    """Create a file that must not exist yet, readable by nobody else."""
+    return FileIO(path, "x+", opener=lambda name, flags: os.open(name, flags, 0o600))
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it: one call may take less, on a disk that is getting full or after a signal."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def sync_file(descriptor: int) -> None:
+    """Make the bytes and the read-only mode durable."""
+    os.fchmod(descriptor, 0o400)
+    os.fsync(descriptor)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in the directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_existing(path: Path) -> Sha256:
+    """Return the digest of a file that is there, after making it durable; raises `FileNotFoundError`.
+
+    Whoever wrote it may have died before that, or be at it just now.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+        return hash_descriptor(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def hash_descriptor(descriptor: int) -> Sha256:
+    """Return the digest of all bytes of an open file."""
+    digest = hashlib.sha256()
+    offset = 0
+    while chunk := os.pread(descriptor, CHUNK_BYTES, offset):
+        digest.update(chunk)
+        offset += len(chunk)
+    return Sha256(digest.hexdigest())
+
+
+def free_bytes(directory: Path) -> int:
+    """Return the room that an ordinary user has on the directory's filesystem."""
+    status = os.statvfs(directory)
+    return status.f_bavail * status.f_frsize

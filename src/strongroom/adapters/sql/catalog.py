@@ -1,0 +1,148 @@
+"""`ports.Catalog` on a relational database: one thread that writes, a few that read.
+
+Decides where transactions run and how long they may wait. Does not know which
+database system it is, nor any table's columns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from sqlalchemy import Connection, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from strongroom.adapters.sql.database import Database
+from strongroom.adapters.sql.migrate import migrate
+from strongroom.adapters.sql.tables.events import SqlEvents
+from strongroom.adapters.sql.tables.files import SqlFiles
+from strongroom.adapters.sql.tables.indexes import SqlIndexes
+from strongroom.adapters.sql.tables.leases import SqlLeases
+from strongroom.adapters.sql.tables.projects import SqlProjects
+from strongroom.adapters.sql.tables.tokens import SqlTokens
+from strongroom.adapters.sql.tables.users import SqlUsers
+from strongroom.core.errors import ConfigurationFault, StorageFault, Unavailable
+from strongroom.ports import Transaction
+
+T = TypeVar("T")
+
+DEFAULT_READERS = 4
+DEFAULT_WRITE_TIMEOUT_SECONDS = 30.0
+
+
+class SqlCatalog:
+    """The catalog of one database. Made by `open_catalog`."""
+
+    def __init__(self, database: Database, *, chain_key: bytes, readers: int, write_timeout_seconds: float) -> None:
+        self._database = database
+        self._chain_key = chain_key
+        self._write_timeout_seconds = write_timeout_seconds
+        self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="catalog-write")
+        self._read_threads = ThreadPoolExecutor(readers, thread_name_prefix="catalog-read")
+
+    async def read(self, fn: Callable[[Transaction], T]) -> T:
+        """Run the function on one consistent snapshot."""
+        return await _run(self._read_threads, lambda: self._read(fn))
+
+    async def write(self, fn: Callable[[Transaction], T]) -> T:
+        """Run the function alone and commit durably; any exception rolls all of it back.
+
+        Raises `Unavailable` when its turn does not come in time; the wait in the queue counts.
+        """
+        deadline = time.monotonic() + self._write_timeout_seconds
+        return await _run(self._write_thread, lambda: self._write(fn, deadline))
+
+    def change_mark(self) -> int:
+        """Return a number that differs whenever anything was committed since, by any process."""
+        return self._database.change_mark()
+
+    async def close(self) -> None:
+        """Let the running transactions end, then close all connections."""
+        await asyncio.to_thread(self._close)
+
+    def _read(self, fn: Callable[[Transaction], T]) -> T:
+        try:
+            with self._database.reading() as connection:
+                return fn(self._transaction(connection))
+        except SQLAlchemyError as error:
+            raise _unexpected(error) from error
+
+    def _write(self, fn: Callable[[Transaction], T], deadline: float) -> T:
+        try:
+            with self._database.writing(deadline) as connection:
+                return fn(self._transaction(connection))
+        except SQLAlchemyError as error:
+            raise _unexpected(error) from error
+
+    def _transaction(self, connection: Connection) -> Transaction:
+        return Transaction(
+            indexes=SqlIndexes(connection),
+            projects=SqlProjects(connection),
+            files=SqlFiles(connection),
+            users=SqlUsers(connection),
+            tokens=SqlTokens(connection),
+            events=SqlEvents(connection, self._chain_key),
+            leases=SqlLeases(connection),
+        )
+
+    def _close(self) -> None:
+        self._write_thread.shutdown()
+        self._read_threads.shutdown()
+        self._database.close()
+
+
+def open_catalog(
+    url: str,
+    *,
+    chain_key: bytes,
+    readers: int = DEFAULT_READERS,
+    write_timeout_seconds: float = DEFAULT_WRITE_TIMEOUT_SECONDS,
+) -> SqlCatalog:
+    """Open `sqlite:///path` or `postgresql://...`, and bring its schema up to date.
+
+    Raises `ConfigurationFault` for an address that cannot be used, a network filesystem
+    and a schema newer than this program; `Unavailable` when the database does not answer.
+    """
+    database = open_database(url, readers=readers)
+    try:
+        migrate(database, deadline=time.monotonic() + write_timeout_seconds)
+    except BaseException:
+        database.close()
+        raise
+    return SqlCatalog(database, chain_key=chain_key, readers=readers, write_timeout_seconds=write_timeout_seconds)
+
+
+def open_database(url: str, *, readers: int) -> Database:
+    """Return the database system of the address, connected and not migrated; raises like `open_catalog`."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigurationFault("catalog-url", "The catalog's address is not a URL", _ADDRESS_HINT) from error
+    match parsed.get_backend_name():
+        case "sqlite" if parsed.database not in (None, "", ":memory:"):
+            # Imported here because a server on PostgreSQL may lack SQLite, and the other way round.
+            from pathlib import Path
+
+            from strongroom.adapters.sql.sqlite import SqliteDatabase
+
+            return SqliteDatabase(Path(str(parsed.database)), readers=readers)
+        case _:
+            raise ConfigurationFault("catalog-url", "The catalog's address names no known database", _ADDRESS_HINT)
+
+
+_ADDRESS_HINT = "Write sqlite:///path/to/catalog.db or postgresql://user@host/name."
+
+
+def _unexpected(error: SQLAlchemyError) -> Unavailable | StorageFault:
+    return StorageFault("catalog-fault", f"The catalog failed: {error}", "Run `strongroom doctor` on the server.")
+
+
+async def _run(threads: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+    try:
+        future = threads.submit(call)
+    except RuntimeError as error:
+        raise Unavailable("catalog-closed", "The server is stopping", "Try again later.") from error
+    return await asyncio.wrap_future(future)

@@ -1,0 +1,51 @@
+"""How values without a column type of their own are stored: moments and lists of texts.
+
+Decides the stored form only; which column holds what is in `schema.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import BigInteger, Dialect, Integer, String, Text
+from sqlalchemy.types import TypeDecorator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+NAME = String().with_variant(String(collation="C"), "postgresql")
+"""Text compared and ordered byte by byte, as SQLite does without being told."""
+
+ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+"""A number that the database counts up; SQLite does so only for a column called INTEGER."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware time as microseconds since 1970 in UTC: exact, and the same number in both databases."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Raise `TypeError` for a time without a zone."""
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Return the time in UTC."""
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+class TextList(TypeDecorator[tuple[str, ...]]):
+    """Texts as a JSON array. Sets are sorted by whoever stores them, so that equal sets are equal text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str | None:
+        """Return the array without spaces."""
+        return None if value is None else json.dumps(value, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...] | None:
+        """Return the texts in their stored order."""
+        return None if value is None else tuple(json.loads(value))

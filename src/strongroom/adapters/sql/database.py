@@ -1,0 +1,46 @@
+"""What the catalog needs from a database system, and how driver errors reach it.
+
+`sqlite.py` and `postgres.py` implement `Database`; neither knows the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import ExceptionContext
+
+from strongroom.core.errors import StrongroomError
+
+
+class Database(Protocol):
+    """Connections, each inside a transaction that commits when its block ends well."""
+
+    def writing(self, deadline: float) -> AbstractContextManager[Connection]:
+        """Be the only writer; raises `Unavailable` when that is not possible by that `time.monotonic()`."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """See one snapshot, and write nothing."""
+        ...
+
+    def migrating(self, deadline: float) -> AbstractContextManager[Connection]:
+        """Be the only writer, and allowed to rebuild tables that others refer to."""
+        ...
+
+    def change_mark(self) -> int:
+        """Return a number that differs whenever anything was committed since."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def translate_faults(engine: Engine, translate: Callable[[BaseException], StrongroomError | None]) -> None:
+    """Let every driver error of the engine arrive as an error of the ports, inside transactions too."""
+
+    def handle(context: ExceptionContext) -> StrongroomError | None:
+        return translate(context.original_exception)
+
+    event.listen(engine, "handle_error", handle)

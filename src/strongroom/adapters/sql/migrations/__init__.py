@@ -1,0 +1,1 @@
+"""Alembic revisions, shipped with the program and run by `migrate.py` at the start."""

@@ -1,0 +1,81 @@
+"""Rows of the table `events` as `Entry`, each chained to the one before.
+
+The chain is gapless because the catalog lets one writer at a time in; the form of
+an entry's hash is decided in `core/events.py`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, bindparam, insert, select
+
+from strongroom.adapters.sql.rows import AnyRow
+from strongroom.adapters.sql.schema import events
+from strongroom.core.events import FIRST_HASH, Actor, Entry, Event, ProjectEvent, chain_hash, decode_event, encode_event
+from strongroom.core.names import ProjectName
+
+_HEAD = select(events.c.serial, events.c.chain_hash).order_by(events.c.serial.desc()).limit(1)
+_APPEND = insert(events)
+_SINCE = select(events).where(events.c.serial > bindparam("after")).order_by(events.c.serial).limit(bindparam("most"))
+_LATEST = select(events).order_by(events.c.serial.desc()).limit(bindparam("most"))
+
+
+class SqlEvents:
+    """`ports.Events` on one connection."""
+
+    def __init__(self, connection: Connection, chain_key: bytes) -> None:
+        self._connection = connection
+        self._chain_key = chain_key
+
+    def append(self, event: Event, *, at: datetime, actor: Actor) -> int:
+        """Chain the event and return its serial."""
+        last, previous = self._head()
+        serial = last + 1
+        at = at.astimezone(UTC)
+        event_json = encode_event(event)
+        link = chain_hash(self._chain_key, previous, serial=serial, at=at, actor=actor, event_json=event_json)
+        values = {
+            "serial": serial,
+            "at": at,
+            "actor_name": actor.name,
+            "actor_address": actor.address,
+            "actor_client": actor.client,
+            "project_name": event.project if isinstance(event, ProjectEvent) else None,
+            "event_json": event_json,
+            "chain_hash": link,
+        }
+        self._connection.execute(_APPEND, values)
+        return serial
+
+    def serial(self) -> int:
+        """Return the serial of the last event; 0 when there is none."""
+        return self._head()[0]
+
+    def since(self, serial: int, limit: int = 1000) -> tuple[Entry, ...]:
+        """Return the entries after that serial, oldest first."""
+        rows = self._connection.execute(_SINCE, {"after": serial, "most": limit})
+        return tuple(_entry(row) for row in rows)
+
+    def latest(self, limit: int, *, before: int | None = None, project: ProjectName | None = None) -> tuple[Entry, ...]:
+        """Return the newest entries (before a serial; about a project), newest first."""
+        statement = _LATEST
+        if before is not None:
+            statement = statement.where(events.c.serial < before)
+        if project is not None:
+            statement = statement.where(events.c.project_name == project)
+        return tuple(_entry(row) for row in self._connection.execute(statement, {"most": limit}))
+
+    def _head(self) -> tuple[int, bytes]:
+        row = self._connection.execute(_HEAD).one_or_none()
+        return (0, FIRST_HASH) if row is None else (row.serial, row.chain_hash)
+
+
+def _entry(row: AnyRow) -> Entry:
+    return Entry(
+        serial=row.serial,
+        at=row.at,
+        actor=Actor(name=row.actor_name, address=row.actor_address, client=row.actor_client),
+        event=decode_event(row.event_json),
+        chain_hash=row.chain_hash,
+    )
