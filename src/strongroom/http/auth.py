@@ -46,7 +46,7 @@ class Credential:
 class Authenticator:
     """Tells who sent a request. One per worker process."""
 
-    def __init__(self, sign_in: SignIn, cache: Cache, clock: Clock, *, trusted_proxies: tuple[Network, ...]) -> None:
+    def __init__(self, sign_in: SignIn, cache: Cache, *, clock: Clock, trusted_proxies: tuple[Network, ...]) -> None:
         self._sign_in = sign_in
         self._cache = cache
         self._clock = clock

@@ -1,0 +1,213 @@
+"""The one place where adapters meet services, and where the server is put together.
+
+`open_store` is for whoever works on the store itself (the command line), `application`
+for the server's workers. Whatever was opened here is closed here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+from starlette.types import ASGIApp
+
+from strongroom.adapters.blobs.local import LocalBlobs
+from strongroom.adapters.clock import SystemClock
+from strongroom.adapters.inspector.process import ProcessInspector
+from strongroom.adapters.passwords import Argon2Passwords
+from strongroom.adapters.secrets import open_secrets
+from strongroom.adapters.sql.catalog import open_catalog
+from strongroom.config import Settings, load_settings
+from strongroom.core.caller import Caller, operator
+from strongroom.core.errors import ConfigurationFault, StrongroomError
+from strongroom.core.names import TokenId
+from strongroom.services import Services
+from strongroom.services.accounts import Accounts
+from strongroom.services.audit import Audit
+from strongroom.services.browse import Browse
+from strongroom.services.download import Download
+from strongroom.services.importing import Importing
+from strongroom.services.indexes import Indexes
+from strongroom.services.publish import Publish
+from strongroom.services.releases import Releases
+from strongroom.services.setup import Setup
+from strongroom.services.sign_in import SignIn
+from strongroom.services.tokens import Tokens
+from strongroom.services.upkeep import Upkeep
+
+_LAST_USED_SECONDS = 60
+_log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[Services]:
+    """Open the stores and yield the use cases; raises `ConfigurationFault`, `Unavailable`."""
+    make_data_directory(settings.data)
+    secrets = open_secrets(settings.data)
+    async with AsyncExitStack() as stack:
+        catalog = await asyncio.to_thread(
+            open_catalog, settings.database_url, chain_key=secrets.derive_key("audit")
+        )
+        stack.push_async_callback(catalog.close)
+        blobs = LocalBlobs(settings.data, settings.min_free_bytes)
+        inspector = ProcessInspector()
+        stack.push_async_callback(inspector.close)
+        clock = SystemClock()
+        passwords = Argon2Passwords()
+        publish = Publish(catalog, blobs, inspector, clock, secrets, settings.max_upload_bytes)
+        yield Services(
+            catalog=catalog,
+            blobs=blobs,
+            clock=clock,
+            secrets=secrets,
+            accounts=Accounts(catalog, passwords, clock),
+            audit=Audit(catalog, secrets),
+            browse=Browse(catalog, blobs),
+            download=Download(catalog, blobs),
+            importing=Importing(publish),
+            indexes=Indexes(catalog, clock),
+            publish=publish,
+            releases=Releases(catalog, clock),
+            setup=Setup(catalog, secrets, clock),
+            sign_in=SignIn(catalog, secrets, passwords, clock),
+            tokens=Tokens(catalog, secrets, clock),
+            upkeep=Upkeep(catalog, blobs, clock),
+        )
+
+
+def make_data_directory(path: Path) -> None:
+    """Make the data directory, or refuse one that cannot be written to; raises `ConfigurationFault`."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as fault:
+        raise _data_fault(path, fault.strerror or str(fault)) from None
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise _data_fault(path, "this user may not write there")
+
+
+def _data_fault(path: Path, reason: str) -> ConfigurationFault:
+    return ConfigurationFault(
+        "data-directory",
+        f"The data directory {path.absolute()} cannot be used: {reason}",
+        "Give its owner's user write access, or choose another directory with --data.",
+    )
+
+
+async def prepare(settings: Settings) -> str | None:
+    """Make the store ready for its workers: schema, first index, and while nobody is administrator, the link.
+
+    Returns the secret of the one-time link, or None when there is an administrator.
+    """
+    async with open_store(settings) as services:
+        caller = local_operator()
+        await services.indexes.ensure_first(caller)
+        link = await services.setup.issue_link(caller)
+        return None if link is None else link.secret
+
+
+def local_operator() -> Caller:
+    """Return whoever runs this process, as the event log names him."""
+    import getpass
+
+    try:
+        return operator(getpass.getuser())
+    except (KeyError, OSError):
+        return operator(str(os.getuid()))
+
+
+def run_server(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; the workers read the settings from the environment."""
+    from granian import Granian
+    from granian.constants import Interfaces, Loops
+    from granian.http import HTTP1Settings
+    from granian.log import LogLevels
+
+    Granian(
+        "strongroom.bootstrap:application",
+        factory=True,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=settings.workers,
+        loop=Loops.uvloop if os.name == "posix" else Loops.auto,
+        websockets=False,
+        http1_settings=HTTP1Settings(header_read_timeout=settings.header_seconds * 1000),
+        workers_kill_timeout=settings.drain_seconds,
+        respawn_failed_workers=True,
+        log_level=LogLevels.warning,
+        log_access=settings.access_log,
+        process_name="strongroom",
+    ).serve()
+
+
+async def _keep_last_used(services: Services, take: Callable[[], dict[TokenId, datetime]]) -> None:
+    """Write down once a minute when tokens were last used; a lost minute does no harm."""
+    while True:
+        await asyncio.sleep(_LAST_USED_SECONDS)
+        last_used = take()
+        if not last_used:
+            continue
+        try:
+            await services.catalog.write(lambda tx, used=last_used: tx.tokens.touch(used))  # type: ignore[misc]  # mypy cannot infer a default's lambda
+        except StrongroomError as fault:
+            _log.warning("times of last use are not kept", code=fault.code)
+
+
+def application() -> ASGIApp:
+    """Return the ASGI application of one worker; its stores are opened at its start-up event."""
+    from strongroom.http.entrance import Entrance
+
+    settings = load_settings()
+    configure_logging()
+    return Entrance(lambda: open_application(settings), prefix=settings.root_path)
+
+
+@asynccontextmanager
+async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
+    """Open the stores and yield the application on them."""
+    from strongroom.http.assembly import Parts, assemble
+
+    async with open_store(settings) as services:
+        parts = Parts(
+            services=services,
+            default_index=settings.index,
+            trusted_proxies=settings.proxies,
+            public_url=settings.public_url or None,
+            prefix=settings.root_path,
+            cache_bytes=settings.cache_bytes,
+            body_seconds=settings.body_seconds,
+        )
+        assembled = assemble(parts)
+        await assembled.cache.refresh()
+        task = asyncio.create_task(_keep_last_used(services, assembled.authenticator.take_last_used))
+        try:
+            yield assembled.app
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def configure_logging() -> None:
+    """Send one line an event to standard error: readable on a terminal, JSON elsewhere."""
+    import sys
+
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,62 @@
+"""Puts the HTTP side together: caches, sign-in, the lane, the routes, the API.
+
+Decides nothing but the order of the layers: errors and body limits outside, then the
+hot path, then everything else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp
+
+from strongroom.core.access import Network
+from strongroom.core.names import IndexName
+from strongroom.http.api import build_api
+from strongroom.http.app import Guard, build_router
+from strongroom.http.auth import Authenticator
+from strongroom.http.body import BodyDeadlines, BodyGuard
+from strongroom.http.cache import Cache
+from strongroom.http.entrance import Catching
+from strongroom.http.operation import Operation
+from strongroom.http.setup import SetupPages
+from strongroom.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the HTTP side is made of."""
+
+    services: Services
+    default_index: IndexName
+    trusted_proxies: tuple[Network, ...] = ()
+    public_url: str | None = None
+    prefix: str = ""
+    cache_bytes: int = 256 * 1024 * 1024
+    body_seconds: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """The application, and what of it the worker looks after."""
+
+    app: ASGIApp
+    cache: Cache
+    authenticator: Authenticator
+
+
+def assemble(parts: Parts) -> Assembled:
+    """Return the application; fails if a route does not declare the right that it needs."""
+    services = parts.services
+    cache = Cache(services.catalog, limit_bytes=parts.cache_bytes)
+    authenticator = Authenticator(
+        services.sign_in, cache, clock=services.clock, trusted_proxies=parts.trusted_proxies
+    )
+    guard = Guard(authenticator, cache, parts.default_index)
+    routes = [
+        *Operation(services.catalog, services.blobs).routes(),
+        *SetupPages(services.setup).routes(),
+    ]
+    router = build_router(guard, routes, [("/api/v1", build_api(services, guard))])
+    deadlines = BodyDeadlines(total_seconds=float(parts.body_seconds))
+    return Assembled(BodyGuard(Catching(router), deadlines), cache, authenticator)

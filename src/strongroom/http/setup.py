@@ -1,0 +1,100 @@
+"""The one-time link: a page that makes the first administrator and shows his token once.
+
+GET shows a form and uses nothing up; POST redeems the link and answers with HTML,
+plain text or JSON. Decides nothing about the link (`services/setup.py` does).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from urllib.parse import parse_qs
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from strongroom.core.caller import Caller
+from strongroom.core.errors import StrongroomError
+from strongroom.core.names import parse_user_name
+from strongroom.http.errors import extra_headers, status_of
+from strongroom.http.routes import Public, Route
+from strongroom.services.setup import Setup
+
+_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:10vh auto;padding:0 1rem;color-scheme:light dark}"
+    "input,button{font:inherit;padding:.4rem .7rem}pre{padding:.8rem;overflow-x:auto;background:#8882}"
+)
+_SECURITY_HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SetupPages:
+    """The handlers of `/setup`."""
+
+    setup: Setup
+
+    def routes(self) -> list[Route]:
+        """Return the route; the secret in the link is the credential."""
+        access = Public("the one-time secret in the link is the credential")
+        return [
+            Route("/setup", ("GET", "HEAD"), self.form, access),
+            Route("/setup", ("POST",), self.redeem, access),
+        ]
+
+    async def form(self, request: Request, _caller: Caller) -> Response:
+        """Show the form; the link stays good."""
+        key = escape(request.query_params.get("key", ""), quote=True)
+        return _page(
+            "Make the first administrator",
+            f'<form method="post" action="?key={key}"><p><label for="user">User name</label> '
+            '<input id="user" name="user" value="admin" required autocomplete="username"> '
+            "<button>Create and show the token</button></p></form>"
+            "<p>The link works once. The token is shown once, so keep a password manager at hand.</p>",
+        )
+
+    async def redeem(self, request: Request, caller: Caller) -> Response:
+        """Make the administrator and answer with his token."""
+        wants = request.headers.get("accept", "")
+        try:
+            fields = parse_qs((await request.body()).decode("utf-8", "replace"))
+            name = parse_user_name((fields.get("user") or ["admin"])[0])
+            made = await self.setup.redeem(caller, request.query_params.get("key", ""), name)
+        except StrongroomError as error:
+            return _refusal(error, wants)
+        token = made.text.render()
+        if "application/json" in wants:
+            body = msgspec.json.encode({"user": made.user.name, "token": token})
+            return Response(body, media_type="application/json", headers=_SECURITY_HEADERS)
+        if "text/html" not in wants:
+            return Response(f"{token}\n", media_type="text/plain", headers=_SECURITY_HEADERS)
+        return _page(
+            "Your token",
+            f"<p>{escape(made.user.name)} is the administrator. This token is not shown again:</p>"
+            f"<pre>{escape(token)}</pre><p>Send it as the password, with the user name <code>__token__</code>.</p>",
+        )
+
+
+def _refusal(error: StrongroomError, wants: str) -> Response:
+    status = status_of(error).value
+    headers = _SECURITY_HEADERS | {name.decode(): value.decode() for name, value in extra_headers(error)}
+    headers.pop("www-authenticate", None)  # a browser would ask for a password that does not exist yet
+    if "text/html" in wants:
+        return _page("That did not work", f"<p>{escape(error.sentence)}</p>", status=status)
+    return Response(f"{error.sentence}\n", status_code=status, media_type="text/plain", headers=headers)
+
+
+def _page(title: str, content: str, *, status: int = 200) -> Response:
+    html = (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)} - Strongroom</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
+        f"<body><main><h1>{escape(title)}</h1>{content}</main></body></html>"
+    )
+    return Response(html, status_code=status, media_type="text/html", headers=_SECURITY_HEADERS)
