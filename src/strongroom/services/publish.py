@@ -1,0 +1,304 @@
+"""Publishing a file, in the order of writes that no crash can break (DESIGN section 5).
+
+A lease, the bytes in a temporary file, the look into the archive, durable blobs, and
+one short transaction that makes all of it visible. HTTP, pages and import publish
+through this. Does not know the upload form's spelling (`http/upload_fields.py`) nor
+the rules (`core/upload.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from strongroom.core.access import (
+    IndexTarget,
+    Principal,
+    ProjectTarget,
+    Right,
+    Signed,
+    demand,
+    demand_upload,
+    may_somewhere,
+    not_found,
+)
+from strongroom.core.attestations import build_provenance
+from strongroom.core.caller import Caller, open_indexes
+from strongroom.core.distfile import Distribution, parse_distribution_filename, read_distribution
+from strongroom.core.errors import StorageFault, StrongroomError, TooLarge
+from strongroom.core.model import Index, Lease
+from strongroom.core.names import Filename, IndexName, ProjectName, Sha256
+from strongroom.core.policies.declaration import Digests
+from strongroom.core.policies.open_index import judge_index
+from strongroom.core.policy import Allow, Refuse
+from strongroom.core.renewal import renew
+from strongroom.core.upload import (
+    AlreadyThere,
+    Arrival,
+    Facts,
+    Outcome,
+    Plan,
+    Publication,
+    Published,
+    Sidecars,
+    UploadForm,
+    describe_uploader,
+    judge_arrival,
+    plan_upload,
+    refusal_error,
+)
+from strongroom.ports import Blobs, Catalog, Clock, Incoming, Inspector, Secrets, Transaction
+
+LEASE_LIFETIME = timedelta(hours=24)
+"""Longer than any upload may take; after it the sweep may remove what the upload left."""
+
+_BATCH_BYTES = 1024 * 1024
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """The use case of publishing: begin, write the bytes, finish."""
+
+    catalog: Catalog
+    blobs: Blobs
+    inspector: Inspector
+    clock: Clock
+    secrets: Secrets
+    limit_bytes: int
+
+    @asynccontextmanager
+    async def begin(
+        self, caller: Caller, index: IndexName, *, uploaded_at: datetime | None = None
+    ) -> AsyncIterator[Upload]:
+        """Open an upload; unless it is finished, nothing of it stays behind.
+
+        `uploaded_at`, if the file is to count as uploaded earlier, needs an administrator.
+        Raises `Unauthenticated`, `Forbidden`, `NotFound`, `UploadRefused`, `StorageFull`.
+        """
+        intent = Intent(caller, index, uploaded_at)
+        lease = Lease(self.secrets.token_bytes(16).hex(), self.clock.now() + LEASE_LIFETIME)
+        await self.catalog.write(lambda tx: self._open(tx, intent, lease))
+        try:
+            incoming = await self.blobs.receive()
+            try:
+                yield Upload(self, intent, lease=lease, incoming=incoming)
+            finally:
+                await incoming.discard()
+        finally:
+            await self._release(lease)
+
+    def _open(self, tx: Transaction, intent: Intent, lease: Lease) -> None:
+        verdict = judge_index(_admit(tx, intent, None, now=self.clock.now()))
+        if isinstance(verdict, Refuse):
+            raise refusal_error(verdict)
+        tx.leases.add(lease)
+
+    async def _release(self, lease: Lease) -> None:
+        try:
+            await self.catalog.write(lambda tx: tx.leases.remove(lease.lease_id))
+        except StrongroomError as fault:
+            _log.warning("a lease is left to expire", lease_id=lease.lease_id, code=fault.code)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Who uploads where, and the time of the upload if it is not now."""
+
+    caller: Caller
+    index: IndexName
+    uploaded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """All that is known about the file once its archive was read."""
+
+    distribution: Distribution
+    arrival: Arrival
+    sidecars: Sidecars
+
+
+class Upload:
+    """One upload between its beginning and its end."""
+
+    def __init__(self, publish: Publish, intent: Intent, *, lease: Lease, incoming: Incoming) -> None:
+        self._publish = publish
+        self._intent = intent
+        self._lease = lease
+        self._incoming = incoming
+        self._batch = bytearray()
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._blake2b = hashlib.blake2b(digest_size=32)
+
+    async def write(self, chunk: bytes) -> None:
+        """Take the next bytes of the file; raises `TooLarge`, `StorageFull`, `StorageFault`."""
+        limit_bytes = self._publish.limit_bytes
+        if self._incoming.size_bytes + len(self._batch) + len(chunk) > limit_bytes:
+            raise TooLarge(
+                "file-too-large",
+                f"The file is larger than the {limit_bytes} bytes that this server takes",
+                "Make the distribution smaller, or ask whoever runs this server to raise the limit.",
+            )
+        self._batch += chunk
+        if len(self._batch) >= _BATCH_BYTES:
+            await self._flush()
+
+    async def finish(self, form: UploadForm) -> Published:
+        """Publish what was written; raises `UploadRefused`, `FileExists`, and what `begin` raises."""
+        arrival = await self._arrive(form)
+        early = await self._publish.catalog.read(lambda tx: self._judge_early(tx, arrival))
+        if early is not None:
+            return early
+        metadata = await self._inspect(arrival)
+        provenance = self._provenance(form)
+        draft = Draft(
+            distribution=read_distribution(arrival.filename, metadata),
+            arrival=arrival,
+            sidecars=Sidecars(_sha256(metadata), _sha256(provenance) if provenance else None),
+        )
+        refused_or_there = await self._publish.catalog.read(lambda tx: self._plan(tx, draft))
+        if isinstance(refused_or_there, AlreadyThere):
+            return Published(Outcome.UNCHANGED, refused_or_there.file)
+        await self._keep(draft, [part for part in (metadata, provenance) if part is not None])
+        return await self._publish.catalog.write(lambda tx: self._commit(tx, draft))
+
+    async def _flush(self) -> None:
+        data = bytes(self._batch)
+        self._batch.clear()
+        await self._incoming.write(data)
+        await asyncio.to_thread(self._hash, data)
+
+    def _hash(self, data: bytes) -> None:
+        self._md5.update(data)
+        self._blake2b.update(data)
+
+    async def _arrive(self, form: UploadForm) -> Arrival:
+        await self._flush()
+        digests = Digests(await self._incoming.sha256(), self._md5.hexdigest(), self._blake2b.hexdigest())
+        return Arrival(form.filename, form.declared, digests, self._incoming.size_bytes)
+
+    def _judge_early(self, tx: Transaction, arrival: Arrival) -> Published | None:
+        """Refuse, or find the same bytes, before the archive is read; the filename says which project."""
+        version = arrival.declared.version
+        named = parse_distribution_filename(
+            arrival.filename, name=arrival.declared.project, version=None if version is None else str(version)
+        )
+        index = _admit(tx, self._intent, named.project, now=self._publish.clock.now())
+        verdict = judge_arrival(arrival, _load_facts(tx, index, named.project, arrival.filename))
+        match verdict:
+            case Refuse():
+                raise refusal_error(verdict)
+            case AlreadyThere(file):
+                return Published(Outcome.UNCHANGED, file)
+            case Allow():
+                return None
+
+    async def _inspect(self, arrival: Arrival) -> bytes:
+        inspected = await self._publish.inspector.inspect(self._incoming.path, arrival.filename, arrival.size_bytes)
+        if isinstance(inspected, Refuse):
+            raise refusal_error(inspected)
+        return inspected.metadata
+
+    def _provenance(self, form: UploadForm) -> bytes | None:
+        if form.attestations is None:
+            return None
+        provenance = build_provenance(form.attestations)
+        if provenance is None:
+            _log.info("attestations ignored: not a JSON array of PEP 740 objects", filename=form.filename)
+        return provenance
+
+    def _plan(self, tx: Transaction, draft: Draft) -> Plan | AlreadyThere:
+        """Judge all of it, as this transaction sees the caller and the index."""
+        project, filename = draft.distribution.project, draft.arrival.filename
+        now = self._publish.clock.now()
+        index = _admit(tx, self._intent, project, now=now)
+        backdated = self._intent.uploaded_at
+        plan = plan_upload(
+            draft.distribution,
+            draft.arrival,
+            facts=_load_facts(tx, index, project, filename),
+            sidecars=draft.sidecars,
+            publication=Publication(
+                uploaded_by=describe_uploader(self._intent.caller.principal),
+                uploaded_at=now if backdated is None else min(backdated, now),
+                imported=backdated is not None,
+            ),
+        )
+        if isinstance(plan, Refuse):
+            raise refusal_error(plan)
+        return plan
+
+    async def _keep(self, draft: Draft, sidecars: list[bytes]) -> None:
+        """Make the bytes durable; the lease names them first, so that the sweep leaves them alone."""
+        wanted = (draft.arrival.digests.sha256, *(_sha256(part) for part in sidecars))
+        lease = replace(self._lease, sha256=wanted)
+        await self._publish.catalog.write(lambda tx: tx.leases.replace(lease))
+        kept = [await self._publish.blobs.keep(self._incoming)]
+        kept += [await self._publish.blobs.put(part) for part in sidecars]
+        if tuple(kept) != wanted:
+            raise StorageFault("blob-digest", "The blob store kept other bytes than the ones that arrived")
+
+    def _commit(self, tx: Transaction, draft: Draft) -> Published:
+        """Make it visible: the only point where anybody can see the file."""
+        plan = self._plan(tx, draft)
+        if isinstance(plan, AlreadyThere):
+            return Published(Outcome.UNCHANGED, plan.file)
+        serial = tx.events.append(plan.event, at=self._publish.clock.now(), actor=self._intent.caller.actor)
+        file = plan.file(serial)
+        tx.projects.save(plan.project(serial))
+        tx.files.add(file)
+        tx.leases.remove(self._lease.lease_id)
+        return Published(Outcome.CREATED, file)
+
+
+def _admit(tx: Transaction, intent: Intent, project: ProjectName | None, *, now: datetime) -> Index:
+    """Return the index if the caller may upload there, as the transaction sees his rights now.
+
+    Without a project he must be allowed to upload at least one. Raises `Unauthenticated`,
+    `Forbidden`, `NotFound`.
+    """
+    principal = _refreshed(tx, intent.caller, now)
+    indexes = tx.indexes.list()
+    if intent.uploaded_at is not None:
+        demand(principal, Right.ADMINISTER, IndexTarget(intent.index), open_indexes(indexes))
+    if project is not None:
+        demand_upload(principal, ProjectTarget(intent.index, project), open_indexes(indexes))
+    elif not may_somewhere(principal, Right.UPLOAD, intent.index):
+        demand(principal, Right.UPLOAD, IndexTarget(intent.index), open_indexes(indexes))
+    index = tx.indexes.find(intent.index)
+    if index is None:
+        raise not_found()
+    return index
+
+
+def _refreshed(tx: Transaction, caller: Caller, now: datetime) -> Principal:
+    principal = caller.principal
+    if not isinstance(principal, Signed):
+        return principal
+    return renew(
+        caller,
+        tx.users.find(principal.user),
+        tx.users.list_grants(principal.user),
+        token=None if principal.token_id is None else tx.tokens.find(principal.token_id),
+        now=now,
+    )
+
+
+def _load_facts(tx: Transaction, index: Index, project: ProjectName, filename: Filename) -> Facts:
+    return Facts(
+        index=index,
+        project=tx.projects.find(index.name, project),
+        file=tx.files.find(index.name, filename),
+        tombstone=tx.files.find_tombstone(index.name, filename),
+    )
+
+
+def _sha256(data: bytes) -> Sha256:
+    return Sha256(hashlib.sha256(data).hexdigest())
