@@ -283,6 +283,13 @@ def describe(principal: Principal) -> str:
             return f"user:{user} token:{token_id}"
 
 
+def describe_grant(grant: Grant) -> str:
+    """Name the grant as messages and the audit log do: "read, upload on acme-* in main"."""
+    rights = ", ".join(right for right in Right if right in grant.rights)
+    projects = "every project" if grant.projects == EVERY_PROJECT else grant.projects
+    return f"{rights} on {projects} in {grant.index or 'every index'}"
+
+
 def describe_target(target: Target) -> str:
     """Name the target as messages do."""
     match target:
@@ -304,7 +311,6 @@ def _covered(grants: tuple[Grant, ...], right: Right, target: Target) -> bool:
 
 def _reaches(grants: tuple[Grant, ...], right: Right, index: IndexName) -> bool:
     return any(
-        (grant.index is None or grant.index == index)
-        and (right in grant.rights or Right.ADMINISTER in grant.rights)
+        (grant.index is None or grant.index == index) and (right in grant.rights or Right.ADMINISTER in grant.rights)
         for grant in grants
     )

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 
+from strongroom.core.errors import InvalidRequest
 from strongroom.core.names import Filename, IndexName, ProjectName, Sha256, TokenId, UserName
 
 
@@ -197,11 +200,32 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     chain_hash: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """An entry's place in the chain: keep one elsewhere, and a log that was cut or rewritten shows."""
+
+    serial: int
+    chain_hash: bytes
+
+    def __str__(self) -> str:
+        """Render it as `parse_head` reads it."""
+        return f"{self.serial}:{self.chain_hash.hex()}"
+
+
+def parse_head(raw: str) -> Head:
+    """Read `SERIAL:HASH`; raises `InvalidRequest`."""
+    match = _HEAD.fullmatch(raw)
+    if match is None:
+        raise InvalidRequest("audit-head", "This is not the head of an audit log", "Write it as it was printed.")
+    return Head(int(match[1]), bytes.fromhex(match[2]))
+
+
 FIRST_HASH = bytes(32)
 """What the first entry is chained to."""
 
+_HEAD = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})", re.ASCII)
 _encoder = msgspec.json.Encoder(order="sorted")
-_decoder = msgspec.json.Decoder(Event)
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 def encode_event(event: Event) -> str:

@@ -1,0 +1,204 @@
+"""Upkeep: whether each byte is there that the catalog promises, and which bytes nobody needs.
+
+Decides what counts as a fault and what may be swept. `verify` changes nothing;
+`sweep` removes only what no row and no lease names, and writes no event, because
+nothing that anybody can see is changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from strongroom.core.access import SERVER, Right
+from strongroom.core.caller import Caller
+from strongroom.core.errors import StorageFault
+from strongroom.core.model import File
+from strongroom.core.names import Sha256
+from strongroom.ports import BlobInfo, Blobs, Catalog, Clock, Transaction
+
+GRACE = timedelta(hours=24)
+"""How long bytes without a row stay: longer than any upload takes."""
+_AT_ONCE = 500
+
+Progress = Callable[[int, int], None]
+"""Is told how many of how many blobs are done."""
+
+
+class Problem(StrEnum):
+    """What can be wrong with a blob."""
+
+    MISSING = "missing"
+    SIZE = "wrong size"
+    BYTES = "wrong bytes"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A blob that is not what its row says; `needed_by` is one of those that need it."""
+
+    sha256: Sha256
+    problem: Problem
+    needed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What was checked and what was found."""
+
+    files: int
+    blobs: int
+    read_bytes: int
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SweepReport:
+    """What was removed, or would be."""
+
+    blobs: int
+    freed_bytes: int
+    leases: int
+    incoming: int
+    is_dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """What the catalog says about a blob; the size of a sidecar is not known."""
+
+    size_bytes: int | None
+    needed_by: str
+
+
+class IncomingArea(Protocol):
+    """A store that keeps arriving bytes in files of its own."""
+
+    async def purge_incoming(self, older_than: datetime) -> int:
+        """Remove what was last written before that time, and return how many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """The use cases about the bytes as a whole; administrators only."""
+
+    catalog: Catalog
+    blobs: Blobs
+    clock: Clock
+    incoming: IncomingArea | None = None
+
+    async def verify(self, caller: Caller, *, deep: bool = True, progress: Progress | None = None) -> VerifyReport:
+        """Check that each file's blobs are there with the right size, and hash them (`deep`)."""
+        files, needs = await self.catalog.read(lambda tx: _load_needs(tx, caller))
+        stored = {info.sha256: info async for info in self.blobs.list() if info.sha256 in needs}
+        faults: list[Fault] = []
+        read_bytes = 0
+        for done, (sha256, need) in enumerate(needs.items()):
+            if progress is not None:
+                progress(done, len(needs))
+            info = stored.get(sha256)
+            problem = _judge_listing(need, info)
+            if problem is None and info is not None and deep:
+                problem = await self._judge_bytes(info)
+                read_bytes += info.size_bytes
+            if problem is not None:
+                faults.append(Fault(sha256, problem, need.needed_by))
+        return VerifyReport(files=files, blobs=len(needs), read_bytes=read_bytes, faults=tuple(faults))
+
+    async def sweep(self, caller: Caller, *, grace: timedelta = GRACE, dry_run: bool = False) -> SweepReport:
+        """Remove blobs that nobody needs and that are older than `grace`, expired leases, dead uploads."""
+        serial, _, needs = await self.catalog.read(lambda tx: (tx.events.serial(), *_load_needs(tx, caller)))
+        before = self.clock.now() - grace
+        candidates = [
+            info async for info in self.blobs.list() if info.sha256 not in needs and info.modified_at < before
+        ]
+        swept: list[BlobInfo] = []
+        for start in range(0, len(candidates), _AT_ONCE):
+            swept += await self._remove_unneeded(candidates[start : start + _AT_ONCE], serial, dry_run=dry_run)
+        leases = await self._remove_leases(before, dry_run=dry_run)
+        incoming = 0
+        if self.incoming is not None and not dry_run:
+            incoming = await self.incoming.purge_incoming(before)
+        return SweepReport(
+            blobs=len(swept),
+            freed_bytes=sum(info.size_bytes for info in swept),
+            leases=leases,
+            incoming=incoming,
+            is_dry_run=dry_run,
+        )
+
+    async def _judge_bytes(self, info: BlobInfo) -> Problem | None:
+        digest = hashlib.sha256()
+        try:
+            async for chunk in self.blobs.stream(info.sha256, 0, info.size_bytes):
+                digest.update(chunk)
+        except StorageFault:
+            return Problem.UNREADABLE
+        return None if digest.hexdigest() == info.sha256 else Problem.BYTES
+
+    async def _remove_unneeded(self, candidates: list[BlobInfo], serial: int, *, dry_run: bool) -> tuple[BlobInfo, ...]:
+        """Remove what is still not needed, inside a write transaction.
+
+        An upload of the same bytes takes its lease in a transaction too, before it
+        relies on a blob that is there already: so it comes before (and the lease is
+        seen here) or after (and the blob is gone and stored again).
+        """
+        loop = asyncio.get_running_loop()
+
+        def change(tx: Transaction) -> tuple[BlobInfo, ...]:
+            needed = {sha256 for lease in tx.leases.list() for sha256 in lease.sha256}
+            if tx.events.serial() != serial:
+                needed |= _collect_needs(tx)[1].keys()
+            unneeded = tuple(info for info in candidates if info.sha256 not in needed)
+            for info in () if dry_run else unneeded:
+                asyncio.run_coroutine_threadsafe(self.blobs.remove(info.sha256), loop).result()
+            return unneeded
+
+        return await self.catalog.write(change)
+
+    async def _remove_leases(self, before: datetime, *, dry_run: bool) -> int:
+        def change(tx: Transaction) -> int:
+            expired = [lease for lease in tx.leases.list() if lease.expires_at < before]
+            for lease in () if dry_run else expired:
+                tx.leases.remove(lease.lease_id)
+            return len(expired)
+
+        return await self.catalog.write(change)
+
+
+def _load_needs(tx: Transaction, caller: Caller) -> tuple[int, dict[Sha256, _Need]]:
+    caller.demand(Right.ADMINISTER, SERVER, tx.indexes.list())
+    return _collect_needs(tx)
+
+
+def _collect_needs(tx: Transaction) -> tuple[int, dict[Sha256, _Need]]:
+    """Return the number of files and each blob that one of them needs, once."""
+    needs: dict[Sha256, _Need] = {}
+    files = 0
+    for file in tx.files.scan():
+        files += 1
+        name = f"{file.index}/{file.filename}"
+        needs[file.sha256] = _Need(file.size_bytes, name)
+        for sidecar, what in _sidecars(file):
+            needs.setdefault(sidecar, _Need(None, f"{name} ({what})"))
+    return files, needs
+
+
+def _sidecars(file: File) -> list[tuple[Sha256, str]]:
+    found = ((file.metadata_sha256, "metadata"), (file.provenance_sha256, "provenance"))
+    return [(sha256, what) for sha256, what in found if sha256 is not None]
+
+
+def _judge_listing(need: _Need, info: BlobInfo | None) -> Problem | None:
+    if info is None:
+        return Problem.MISSING
+    if need.size_bytes is not None and info.size_bytes != need.size_bytes:
+        return Problem.SIZE
+    return None

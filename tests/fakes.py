@@ -1,0 +1,72 @@
+"""Fakes of the small ports: a clock that stands, secrets that repeat, passwords that cost nothing.
+
+The memory catalog and the memory blobs live with the adapters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import UTC, datetime, timedelta
+
+from strongroom.core.errors import TooMany
+
+START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+class FrozenClock:
+    """A clock that moves only when it is told to."""
+
+    def __init__(self, now: datetime = START) -> None:
+        """Start at a fixed time."""
+        self._now = now
+
+    def now(self) -> datetime:
+        """Return the same time until `advance` is called."""
+        return self._now
+
+    def advance(self, by: timedelta) -> None:
+        """Let time pass."""
+        self._now += by
+
+
+class SeededSecrets:
+    """Randomness that is the same in each run, and never twice the same within one."""
+
+    def __init__(self, seed: str = "strongroom") -> None:
+        """Begin the sequence that belongs to the seed."""
+        self._seed = seed.encode()
+        self._drawn = 0
+
+    def token_bytes(self, length: int) -> bytes:
+        """Return the next bytes of the sequence."""
+        self._drawn += 1
+        return hashlib.shake_256(self._seed + self._drawn.to_bytes(8, "big")).digest(length)
+
+    def derive_key(self, purpose: str) -> bytes:
+        """Return a key that depends on seed and purpose."""
+        return hmac.new(self._seed, purpose.encode(), hashlib.sha256).digest()
+
+
+class FakePasswords:
+    """Hashes that can be read, a count of checks, and a queue that can be full."""
+
+    def __init__(self) -> None:
+        """Count nothing yet."""
+        self.checks: list[str | None] = []
+        self.is_full = False
+
+    async def hash(self, password: str) -> str:
+        """Return the password, marked as hashed."""
+        self._take_place()
+        return f"fake:{password}"
+
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        """Compare, and remember which hash was asked for."""
+        self._take_place()
+        self.checks.append(password_hash)
+        return password_hash == f"fake:{password}"
+
+    def _take_place(self) -> None:
+        if self.is_full:
+            raise TooMany("too-many-logins", "Too many passwords are being checked", "Try again in a minute.")
