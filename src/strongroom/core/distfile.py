@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.parser import Parser
 from typing import NamedTuple
 
-from packaging.metadata import RawMetadata, parse_email
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
@@ -60,6 +60,17 @@ class Distribution:
     has_static_metadata: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """The metadata's fields that are read here; empty where one is missing or given twice."""
+
+    metadata_version: str
+    name: str
+    version: str
+    requires_python: str
+    summary: str
+
+
 def parse_distribution_filename(
     filename: Filename, *, name: str | None = None, version: str | None = None
 ) -> DistributionName:
@@ -75,45 +86,42 @@ def parse_distribution_filename(
 
 def read_distribution(filename: Filename, metadata: bytes) -> Distribution:
     """Return the distribution; raises one `UploadRefused` that names all faults, with the first one's code."""
-    raw = _read_raw(metadata)
-    name, version = raw.get("name", "").strip(), raw.get("version", "").strip()
-    faults = list(_find_faults(filename, raw))
+    fields = _read_fields(metadata)
+    faults = list(_find_faults(filename, fields))
     if faults:
         messages = ". ".join(fault.message for fault in faults)
         raise UploadRefused(faults[0].code, messages, faults[0].hint)
-    told = parse_distribution_filename(filename, name=name, version=version)
-    metadata_version = raw["metadata_version"].strip()
+    told = parse_distribution_filename(filename, name=fields.name, version=fields.version)
     is_wheel = told.package_type is PackageType.WHEEL
     return Distribution(
         filename=filename,
         project=told.project,
-        display_name=name,
-        version=Version(version),
+        display_name=fields.name,
+        version=Version(fields.version),
         package_type=told.package_type,
         python_tag=told.python_tag,
-        metadata_version=metadata_version,
-        requires_python=_read_requires_python(raw),
-        summary=_read_summary(raw),
-        has_static_metadata=is_wheel or Version(metadata_version) >= Version("2.2"),
+        metadata_version=fields.metadata_version,
+        requires_python=_read_requires_python(fields.requires_python),
+        summary=_read_summary(fields.summary),
+        has_static_metadata=is_wheel or Version(fields.metadata_version) >= Version("2.2"),
     )
 
 
-def _find_faults(filename: Filename, raw: RawMetadata) -> Iterator[UploadRefused]:
-    if not _METADATA_VERSION.fullmatch(raw.get("metadata_version", "").strip()):
+def _find_faults(filename: Filename, fields: _Fields) -> Iterator[UploadRefused]:
+    if not _METADATA_VERSION.fullmatch(fields.metadata_version):
         yield UploadRefused(
             "metadata-format", "The metadata has no Metadata-Version of 1.0 or higher, given once", _BUILD_AGAIN
         )
-    name, version = raw.get("name", "").strip(), raw.get("version", "").strip()
     try:
-        told = parse_distribution_filename(filename, name=name, version=version)
+        told = parse_distribution_filename(filename, name=fields.name, version=fields.version)
     except InvalidName as fault:
         yield UploadRefused(fault.code, fault.message, fault.hint)
         return
-    yield from _compare_name(filename, name, told.project)
-    yield from _compare_version(filename, version, told.version)
+    yield from _compare_name(fields.name, told.project)
+    yield from _compare_version(fields.version, told.version)
 
 
-def _compare_name(filename: Filename, name: str, project: ProjectName) -> Iterator[UploadRefused]:
+def _compare_name(name: str, project: ProjectName) -> Iterator[UploadRefused]:
     if not name:
         yield UploadRefused("metadata-name-missing", "The metadata has no Name, or several", _BUILD_AGAIN)
         return
@@ -128,7 +136,7 @@ def _compare_name(filename: Filename, name: str, project: ProjectName) -> Iterat
         )
 
 
-def _compare_version(filename: Filename, version: str, told: Version) -> Iterator[UploadRefused]:
+def _compare_version(version: str, told: Version) -> Iterator[UploadRefused]:
     if not version:
         yield UploadRefused("metadata-version-missing", "The metadata has no Version, or several", _BUILD_AGAIN)
         return
@@ -213,20 +221,32 @@ def _find_version(raw: str) -> Version | None:
         return None
 
 
-def _read_raw(metadata: bytes) -> RawMetadata:
-    """Parse, with Latin-1 as the fallback for old files; fields that stay unreadable are left out."""
-    try:
-        metadata.decode("utf-8")
-    except UnicodeDecodeError:
-        metadata = metadata.decode("latin-1").encode("utf-8")
+def _read_fields(metadata: bytes) -> _Fields:
+    """Parse the headers, with Latin-1 as the fallback for old files; raises nothing."""
     # The headers only: nothing here reads the description behind the first empty line.
-    raw, _ = parse_email(_EMPTY_LINE.split(metadata, maxsplit=1)[0])
-    return raw
+    head = _EMPTY_LINE.split(metadata, maxsplit=1)[0]
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError:
+        text = head.decode("latin-1")
+    headers = Parser().parsestr(text, headersonly=True)
+
+    def get_only(name: str) -> str:
+        values = headers.get_all(name, [])
+        return values[0].strip() if len(values) == 1 else ""
+
+    return _Fields(
+        metadata_version=get_only("Metadata-Version"),
+        name=get_only("Name"),
+        version=get_only("Version"),
+        requires_python=get_only("Requires-Python"),
+        summary=get_only("Summary"),
+    )
 
 
-def _read_requires_python(raw: RawMetadata) -> str | None:
+def _read_requires_python(raw: str) -> str | None:
     """Return the specifier on one line; None for one that clients could not read either."""
-    text = _BLANKS.sub(" ", raw.get("requires_python", "")).strip()
+    text = _BLANKS.sub(" ", raw).strip()
     try:
         SpecifierSet(text)
     except InvalidSpecifier:
@@ -234,6 +254,6 @@ def _read_requires_python(raw: RawMetadata) -> str | None:
     return text or None
 
 
-def _read_summary(raw: RawMetadata) -> str | None:
-    text = _BLANKS.sub(" ", raw.get("summary", "").replace("\x00", "")).strip()
+def _read_summary(raw: str) -> str | None:
+    text = _BLANKS.sub(" ", raw.replace("\x00", "")).strip()
     return None if text in ("", "UNKNOWN") else text

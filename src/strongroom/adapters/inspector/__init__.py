@@ -1,0 +1,1 @@
+"""The archive gate behind its port: in a limited process, or inline for tests."""

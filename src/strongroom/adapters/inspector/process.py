@@ -1,0 +1,191 @@
+"""Inspects archives in a few long-lived child processes with hard limits.
+
+Decides how much time and memory a file may take and what becomes of a child that
+takes more: it is killed, its file refused, and the next file gets a fresh one. What
+an archive may contain is the core's decision (`core/archive`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from strongroom.adapters.inspector.frames import (
+    LENGTH,
+    LONGEST_FRAME_BYTES,
+    Answer,
+    Job,
+    Unreadable,
+    decode_answer,
+    encode_frame,
+    from_answer,
+)
+from strongroom.core.archive import Inspected
+from strongroom.core.errors import StorageFault, Unavailable
+from strongroom.core.names import Filename
+from strongroom.core.policy import Refuse
+
+_GIB = 1 << 30
+_CHILD_MODULE = "strongroom.adapters.inspector.child"
+_CLOSING_SECONDS = 2
+_OVER_LIMIT = (-signal.SIGXCPU, -signal.SIGKILL)
+
+_TOO_EXPENSIVE = Refuse(
+    "archive-too-expensive",
+    "Reading the archive takes more time or memory than an upload may use",
+    "Split the package, or leave out what is not needed.",
+)
+_CRASHED = Refuse(
+    "archive-inspection-failed",
+    "The archive could not be inspected: the inspecting process ended unexpectedly",
+    "Build the file again; if that does not help, report it with the file.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What inspecting may cost. A file gets the fixed seconds and those for each GiB of its size."""
+
+    children: int = 2
+    jobs_per_child: int = 200
+    memory_bytes: int = 512 << 20
+    cpu_seconds: int = 20
+    cpu_seconds_per_gib: int = 20
+    wall_seconds: float = 60
+    wall_seconds_per_gib: float = 60
+
+
+_DEFAULT_BUDGET = Budget()
+
+
+class ProcessInspector:
+    """The inspector for servers. Children start with the first file, and end with `close`."""
+
+    def __init__(self, budget: Budget = _DEFAULT_BUDGET) -> None:
+        self._budget = budget
+        self._places = asyncio.Semaphore(budget.children)
+        self._idle: list[_Child] = []
+        self._children: set[_Child] = set()
+        self._is_closed = False
+
+    async def inspect(self, path: Path, filename: Filename, size_bytes: int) -> Inspected | Refuse:
+        """Inspect the file; raises `StorageFault` if it cannot be read, `Unavailable` after `close`."""
+        gib = size_bytes / _GIB
+        budget = self._budget
+        job = Job(str(path), filename, int(budget.cpu_seconds + budget.cpu_seconds_per_gib * gib))
+        async with self._places:
+            child = await self._take()
+            try:
+                async with asyncio.timeout(budget.wall_seconds + budget.wall_seconds_per_gib * gib):
+                    answer = await child.ask(job)
+            except TimeoutError:
+                return _TOO_EXPENSIVE
+            finally:
+                await self._put_back(child)
+        if answer is None:
+            return await self._explain(child)
+        if isinstance(answer, Unreadable):
+            raise StorageFault("archive-unreadable", f"The uploaded file could not be read back: {answer.reason}")
+        return from_answer(answer)
+
+    async def close(self) -> None:
+        """End all children, also those at work."""
+        self._is_closed = True
+        self._idle.clear()
+        await asyncio.gather(*(child.end() for child in self._children))
+        self._children.clear()
+
+    async def _take(self) -> _Child:
+        if self._is_closed:
+            raise Unavailable("inspector-closed", "The server is shutting down", "Try again in a moment.")
+        while self._idle:
+            child = self._idle.pop()
+            if child.is_alive:
+                return child
+            self._children.discard(child)
+        child = await _Child.start(self._budget.memory_bytes)
+        self._children.add(child)
+        return child
+
+    async def _put_back(self, child: _Child) -> None:
+        """Keep the child for the next file if it answered the last one and may serve more."""
+        if child.is_ready and child.jobs < self._budget.jobs_per_child and not self._is_closed:
+            self._idle.append(child)
+            return
+        self._children.discard(child)
+        await child.end()
+
+    async def _explain(self, child: _Child) -> Refuse:
+        if self._is_closed:
+            raise Unavailable("inspector-closed", "The server is shutting down", "Try again in a moment.")
+        return _TOO_EXPENSIVE if child.exit_status in _OVER_LIMIT else _CRASHED
+
+
+class _Child:
+    """One child process. It is ready when it owes no answer."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._process = process
+        self._stdin = process.stdin
+        self._stdout = process.stdout
+        self.is_ready = True
+        self.jobs = 0
+
+    @classmethod
+    async def start(cls, memory_bytes: int) -> _Child:
+        """Start a child; raises `Unavailable` if the system has no room for it."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-I", "-m", _CHILD_MODULE, str(memory_bytes),
+                stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}, cwd="/", start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise Unavailable("inspector-start", f"No process to inspect files could be started: {error}") from error
+        return cls(process)
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.returncode is None
+
+    @property
+    def exit_status(self) -> int | None:
+        """The exit status, negative for a signal; None while the child lives."""
+        return self._process.returncode
+
+    async def ask(self, job: Job) -> Answer | None:
+        """Return the child's answer; None if it ended without one."""
+        self.is_ready = False
+        self.jobs += 1
+        try:
+            self._stdin.write(encode_frame(job))
+            await self._stdin.drain()
+            (length,) = LENGTH.unpack(await self._stdout.readexactly(LENGTH.size))
+            if length > LONGEST_FRAME_BYTES:
+                return None
+            answer = decode_answer(await self._stdout.readexactly(length))
+        except (asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError):
+            return None
+        self.is_ready = True
+        return answer
+
+    async def end(self) -> None:
+        """Let an idle child go, kill a busy one, and wait for it."""
+        self._stdin.close()
+        with contextlib.suppress(ProcessLookupError):
+            if not self.is_ready:
+                self._process.kill()
+            try:
+                async with asyncio.timeout(_CLOSING_SECONDS):
+                    await self._process.wait()
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
