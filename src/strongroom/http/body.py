@@ -68,8 +68,9 @@ class _Body:
 
     def __init__(self, scope: Scope, receive: Receive, deadlines: BodyDeadlines) -> None:
         self.limit_bytes = SMALL_BODY_BYTES
-        self.is_over = False
-        """Nothing more will come, or nothing more is wanted."""
+        self.is_complete = False
+        self.is_given_up = False
+        """Nothing more will come, or nothing more is waited for."""
         self.was_asked_for = False
         self.waits_for_continue = _header(scope, b"expect").lower() == b"100-continue"
         self._declared_bytes = _declared_length(scope)
@@ -82,7 +83,7 @@ class _Body:
 
     async def receive(self) -> Message:
         """Return the next message; raises `TooLarge`, `TooSlow`."""
-        if self.is_over:
+        if self.is_complete or self.is_given_up:
             return await self._receive()
         if self._declared_bytes is not None and self._declared_bytes > self.limit_bytes:
             raise self._too_large()
@@ -93,24 +94,23 @@ class _Body:
 
     async def linger(self) -> None:
         """Read and drop what still comes, for a limited time."""
-        if self.is_over or (self.waits_for_continue and not self.was_asked_for):
-            return
+        if self.waits_for_continue and not self.was_asked_for:
+            return  # RFC 9110 10.1.1: the client sends nothing before it hears "100 Continue"
         with suppress(TimeoutError, StrongroomError):
             async with asyncio.timeout(self._deadlines.linger_seconds):
-                while not self.is_over:
+                while not (self.is_complete or self.is_given_up):
                     await self._next()
-        self.is_over = True
 
     async def _next(self) -> Message:
         self.was_asked_for = True
         message = await self._wait()
         if message["type"] == "http.disconnect":
-            self.is_over = True
+            self.is_given_up = True
             return message
         size_bytes = len(message.get("body", b""))
         self._received_bytes += size_bytes
         self._window_bytes += size_bytes
-        self.is_over = not message.get("more_body", False)
+        self.is_complete = not message.get("more_body", False)
         return message
 
     async def _wait(self) -> Message:
@@ -149,7 +149,7 @@ class _Body:
         self._window_bytes = 0
 
     def _too_slow(self, message: str) -> TooSlow:
-        self.is_over = True
+        self.is_given_up = True
         return TooSlow("too-slow", message, "Try again over a better connection.")
 
     def _too_large(self) -> TooLarge:
@@ -165,18 +165,22 @@ class _Lingering:
 
     def __init__(self, body: _Body, scope: Scope, send: Send) -> None:
         self._body = body
-        self._closes = str(scope.get("http_version", "1.1")).startswith("1")
+        self._is_http1 = str(scope.get("http_version", "1.1")).startswith("1")
         self._send = send
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and not self._body.is_over and self._closes:
-            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
-        if message["type"] != "http.response.body" or message.get("more_body", False) or self._body.is_over:
+        if self._body.is_complete:
             await self._send(message)
-            return
-        await self._send({**message, "more_body": True})
-        await self._body.linger()
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        elif message["type"] == "http.response.start":
+            # What is left of the body would be taken for the next request.
+            closing = [(b"connection", b"close")] if self._is_http1 else []
+            await self._send({**message, "headers": [*message.get("headers", ()), *closing]})
+        elif message["type"] == "http.response.body" and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await self._body.linger()
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        else:
+            await self._send(message)
 
 
 def _header(scope: Scope, name: bytes) -> bytes:
