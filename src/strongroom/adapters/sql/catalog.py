@@ -10,13 +10,16 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection, make_url
+from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from strongroom.adapters.sql.database import Database
 from strongroom.adapters.sql.migrate import migrate
+from strongroom.adapters.sql.sqlite import SqliteDatabase
 from strongroom.adapters.sql.tables.events import SqlEvents
 from strongroom.adapters.sql.tables.files import SqlFiles
 from strongroom.adapters.sql.tables.indexes import SqlIndexes
@@ -117,26 +120,33 @@ def open_catalog(
 
 def open_database(url: str, *, readers: int) -> Database:
     """Return the database system of the address, connected and not migrated; raises like `open_catalog`."""
+    hint = "Write sqlite:///path/to/catalog.db or postgresql://user@host/name."
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise ConfigurationFault("catalog-url", "The catalog's address is not a URL", _ADDRESS_HINT) from error
-    match parsed.get_backend_name():
-        case "sqlite" if parsed.database not in (None, "", ":memory:"):
-            # Imported here because a server on PostgreSQL may lack SQLite, and the other way round.
-            from pathlib import Path
-
-            from strongroom.adapters.sql.sqlite import SqliteDatabase
-
-            return SqliteDatabase(Path(str(parsed.database)), readers=readers)
+        raise ConfigurationFault("catalog-url", "The catalog's address is not a URL", hint) from error
+    match parsed.get_backend_name(), parsed.database:
+        case "sqlite", str(path) if path not in ("", ":memory:"):
+            return SqliteDatabase(Path(path), readers=readers)
+        case "postgresql" | "postgres", _:
+            return _open_postgres(parsed, readers)
         case _:
-            raise ConfigurationFault("catalog-url", "The catalog's address names no known database", _ADDRESS_HINT)
+            raise ConfigurationFault("catalog-url", "The catalog's address names no known database", hint)
 
 
-_ADDRESS_HINT = "Write sqlite:///path/to/catalog.db or postgresql://user@host/name."
+def _open_postgres(url: URL, readers: int) -> Database:
+    try:
+        from strongroom.adapters.sql.postgres import PostgresDatabase  # its driver is an extra
+    except ImportError as error:
+        raise ConfigurationFault(
+            "postgres-driver", "PostgreSQL needs a driver that is not installed", "Install strongroom[postgres]."
+        ) from error
+    return PostgresDatabase(url, readers=readers)
 
 
 def _unexpected(error: SQLAlchemyError) -> Unavailable | StorageFault:
+    if isinstance(error, PoolTimeout):
+        return Unavailable("catalog-busy", "The catalog has no free connection", "Try again later.")
     return StorageFault("catalog-fault", f"The catalog failed: {error}", "Run `strongroom doctor` on the server.")
 
 
