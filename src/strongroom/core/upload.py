@@ -52,6 +52,15 @@ class Sidecars:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """All that is known about the file once its archive was read."""
+
+    distribution: Distribution
+    arrival: Arrival
+    sidecars: Sidecars
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the index holds under the names in question."""
 
@@ -121,18 +130,17 @@ def judge_arrival(arrival: Arrival, facts: Facts) -> Allow | AlreadyThere | Refu
     return ALLOW if facts.file is None else AlreadyThere(facts.file)
 
 
-def plan_upload(
-    distribution: Distribution, arrival: Arrival, *, facts: Facts, sidecars: Sidecars, publication: Publication
-) -> Plan | AlreadyThere | Refuse:
-    """Decide what the upload of this distribution does."""
-    early = judge_arrival(arrival, facts)
+def plan_upload(draft: Draft, facts: Facts, publication: Publication) -> Plan | AlreadyThere | Refuse:
+    """Decide what the upload of this file does."""
+    early = judge_arrival(draft.arrival, facts)
     if not isinstance(early, Allow):
         return early
+    distribution = draft.distribution
     verdicts = (
         judge_index(facts.index),
         judge_status(facts.project),
         judge_identity(
-            arrival.declared,
+            draft.arrival.declared,
             project=distribution.project,
             version=distribution.version,
             package_type=distribution.package_type,
@@ -142,8 +150,8 @@ def plan_upload(
         if isinstance(verdict, Refuse):
             return verdict
     return Plan(
-        event=_event(distribution, arrival, index=facts.index, imported=publication.imported),
-        _file=_file(distribution, arrival, index=facts.index, sidecars=sidecars, publication=publication),
+        event=_event(draft, facts.index, imported=publication.imported),
+        _file=_file(draft, facts.index, publication),
         _project=_project(distribution, facts, at=publication.uploaded_at),
     )
 
@@ -159,39 +167,38 @@ def describe_uploader(principal: Principal) -> str:
     return describe(replace(principal, token_id=None) if isinstance(principal, Signed) else principal)
 
 
-def _event(distribution: Distribution, arrival: Arrival, *, index: Index, imported: bool) -> Uploaded:
+def _event(draft: Draft, index: Index, *, imported: bool) -> Uploaded:
     return Uploaded(
         index=index.name,
-        project=distribution.project,
-        version=str(distribution.version),
-        filename=arrival.filename,
-        sha256=arrival.digests.sha256,
-        size_bytes=arrival.size_bytes,
+        project=draft.distribution.project,
+        version=str(draft.distribution.version),
+        filename=draft.arrival.filename,
+        sha256=draft.arrival.digests.sha256,
+        size_bytes=draft.arrival.size_bytes,
         imported=imported,
     )
 
 
-def _file(
-    distribution: Distribution, arrival: Arrival, *, index: Index, sidecars: Sidecars, publication: Publication
-) -> File:
+def _file(draft: Draft, index: Index, publication: Publication) -> File:
+    distribution, digests = draft.distribution, draft.arrival.digests
     return File(
         index=index.name,
         project=distribution.project,
-        filename=arrival.filename,
+        filename=draft.arrival.filename,
         version=distribution.version,
         package_type=distribution.package_type,
         python_tag=distribution.python_tag,
-        sha256=arrival.digests.sha256,
-        size_bytes=arrival.size_bytes,
+        sha256=digests.sha256,
+        size_bytes=draft.arrival.size_bytes,
         uploaded_at=publication.uploaded_at,
         uploaded_by=publication.uploaded_by,
         serial=0,
-        md5=arrival.digests.md5,
-        blake2b_256=arrival.digests.blake2b_256,
+        md5=digests.md5,
+        blake2b_256=digests.blake2b_256,
         requires_python=distribution.requires_python,
-        metadata_sha256=sidecars.metadata_sha256,
+        metadata_sha256=draft.sidecars.metadata_sha256,
         serves_metadata=distribution.has_static_metadata,
-        provenance_sha256=sidecars.provenance_sha256,
+        provenance_sha256=draft.sidecars.provenance_sha256,
     )
 
 

@@ -30,9 +30,9 @@ from strongroom.core.access import (
 )
 from strongroom.core.attestations import build_provenance
 from strongroom.core.caller import Caller, open_indexes
-from strongroom.core.distfile import Distribution, parse_distribution_filename, read_distribution
+from strongroom.core.distfile import parse_distribution_filename, read_distribution
 from strongroom.core.errors import StorageFault, StrongroomError, TooLarge
-from strongroom.core.model import Index, Lease
+from strongroom.core.model import File, Index, Lease
 from strongroom.core.names import Filename, IndexName, ProjectName, Sha256
 from strongroom.core.policies.declaration import Digests
 from strongroom.core.policies.open_index import judge_index
@@ -41,6 +41,7 @@ from strongroom.core.renewal import renew
 from strongroom.core.upload import (
     AlreadyThere,
     Arrival,
+    Draft,
     Facts,
     Outcome,
     Plan,
@@ -94,6 +95,10 @@ class Publish:
         finally:
             await self._release(lease)
 
+    async def find_file(self, index: IndexName, filename: Filename) -> File | None:
+        """Return what is published under that name, so that an import can skip it; judges no right."""
+        return await self.catalog.read(lambda tx: tx.files.find(index, filename))
+
     def _open(self, tx: Transaction, intent: Intent, lease: Lease) -> None:
         verdict = judge_index(_admit(tx, intent, None, now=self.clock.now()))
         if isinstance(verdict, Refuse):
@@ -114,15 +119,6 @@ class Intent:
     caller: Caller
     index: IndexName
     uploaded_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """All that is known about the file once its archive was read."""
-
-    distribution: Distribution
-    arrival: Arrival
-    sidecars: Sidecars
 
 
 class Upload:
@@ -220,17 +216,12 @@ class Upload:
         now = self._publish.clock.now()
         index = _admit(tx, self._intent, project, now=now)
         backdated = self._intent.uploaded_at
-        plan = plan_upload(
-            draft.distribution,
-            draft.arrival,
-            facts=_load_facts(tx, index, project, filename),
-            sidecars=draft.sidecars,
-            publication=Publication(
-                uploaded_by=describe_uploader(self._intent.caller.principal),
-                uploaded_at=now if backdated is None else min(backdated, now),
-                imported=backdated is not None,
-            ),
+        publication = Publication(
+            uploaded_by=describe_uploader(self._intent.caller.principal),
+            uploaded_at=now if backdated is None else min(backdated, now),
+            imported=backdated is not None,
         )
+        plan = plan_upload(draft, _load_facts(tx, index, project, filename), publication)
         if isinstance(plan, Refuse):
             raise refusal_error(plan)
         return plan
