@@ -1,0 +1,135 @@
+"""Which projects and files an index shows, and in which order.
+
+Decides what quarantine hides, what an archived project still offers, and which part
+of the project list a principal sees. Does not render anything (`simpleapi/render.py`)
+and does not load anything (`services/browse.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from strongroom.core.access import Anonymous, Grant, Operator, Principal, ProjectTarget, Right, Signed, allows
+from strongroom.core.errors import Forbidden
+from strongroom.core.model import File, Project, ProjectStatus
+from strongroom.core.names import EVERY_PROJECT, IndexName, ProjectName
+from strongroom.core.policy import Allow
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPage:
+    """What the page of a project says. `files` are the ones that show, by version and name."""
+
+    index: IndexName
+    project: ProjectName
+    display_name: str
+    status: ProjectStatus
+    status_reason: str | None
+    files: tuple[File, ...]
+    versions: tuple[str, ...]
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectEntry:
+    """One line of the project list."""
+
+    name: ProjectName
+    display_name: str
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectList:
+    """The projects of an index that show, by name.
+
+    `serial` is the latest of its entries, not the catalog's: it must not tell a
+    reader of few projects when others change, and two workers must render the same bytes.
+    """
+
+    index: IndexName
+    entries: tuple[ProjectEntry, ...]
+
+    @property
+    def serial(self) -> int:
+        """Return the serial of the latest change to a listed project; 0 when there is none."""
+        return max((entry.serial for entry in self.entries), default=0)
+
+
+def make_project_page(project: Project, files: Iterable[File]) -> ProjectPage:
+    """Return the page of a project; a yanked file shows (PEP 592), a quarantined project's do not."""
+    shown = sort_files(files) if project.status.offers_files else ()
+    return ProjectPage(
+        index=project.index,
+        project=project.name,
+        display_name=project.display_name,
+        status=project.status,
+        status_reason=project.status_reason,
+        files=shown,
+        versions=tuple(dict.fromkeys(str(file.version) for file in shown)),
+        serial=project.serial,
+    )
+
+
+def make_project_list(index: IndexName, projects: Iterable[Project]) -> ProjectList:
+    """Return the list of an index's projects; a quarantined one is not offered at all."""
+    shown = sorted((project for project in projects if project.status.offers_files), key=lambda project: project.name)
+    return ProjectList(index, tuple(ProjectEntry(item.name, item.display_name, item.serial) for item in shown))
+
+
+def sort_files(files: Iterable[File]) -> tuple[File, ...]:
+    """Return the files by version, then by name."""
+    return tuple(sorted(files, key=lambda file: (file.version, file.filename)))
+
+
+def demand_offered(project: Project) -> None:
+    """Raise `Forbidden` when the project's files are withheld.
+
+    PEP 792: an index MUST NOT offer the files of a quarantined project. Only who may
+    read the project gets here, so he is told why instead of "not found".
+    """
+    if not project.status.offers_files:
+        reason = f": {project.status_reason}" if project.status_reason else ""
+        raise Forbidden(
+            "project-quarantined",
+            f"The project '{project.name}' is in quarantine, so its files are not served{reason}",
+            "Ask an administrator of this index.",
+        )
+
+
+def narrow_project_list(projects: ProjectList, principal: Principal, open_indexes: frozenset[IndexName]) -> ProjectList:
+    """Return the part of the list that the principal may read."""
+    return ProjectList(
+        projects.index,
+        tuple(
+            entry
+            for entry in projects.entries
+            if isinstance(allows(principal, Right.READ, ProjectTarget(projects.index, entry.name), open_indexes), Allow)
+        ),
+    )
+
+
+def reads_every_project(principal: Principal, index: IndexName, open_indexes: frozenset[IndexName]) -> bool:
+    """Return whether no project of the index is hidden from the principal.
+
+    May say no where grants for patterns happen to cover all names; never yes too often.
+    """
+    if index in open_indexes:
+        return True
+    match principal:
+        case Operator():
+            return True
+        case Anonymous():
+            return False
+        case Signed(grants=grants, scope=scope):
+            return _covers_index(grants, index) and (scope is None or _covers_index(scope, index))
+
+
+def _covers_index(grants: tuple[Grant, ...], index: IndexName) -> bool:
+    return any(
+        grant.projects == EVERY_PROJECT
+        and (grant.index is None or grant.index == index)
+        and (Right.READ in grant.rights or Right.ADMINISTER in grant.rights)
+        for grant in grants
+    )

@@ -1,0 +1,215 @@
+"""Project pages and lists as HTML 1.4 and JSON 1.4.
+
+The only place that escapes. HTML has PyPI's exact shape, one anchor a line and no
+other anchors, because hatch, Renovate and Dependabot read it with regular
+expressions; it is pure ASCII, so no charset can be guessed wrong. JSON omits what is
+not known: uv rejects a whole page for one null. Does not decide which files show.
+"""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from strongroom.core.model import File, ProjectStatus
+from strongroom.core.pages import ProjectList, ProjectPage
+from strongroom.core.simpleapi.negotiate import PageType
+
+API_VERSION = "1.4"
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where a page's URLs point.
+
+    `files` is the directory of `{project}/{filename}`, relative to the page.
+    `integrity` is the absolute one of `{project}/{version}/{filename}/provenance`
+    (PEP 740: "a fully qualified URL"), or None where no public URL is known.
+    """
+
+    files: str
+    integrity: str | None = None
+
+
+def render_project_page(page: ProjectPage, page_type: PageType, links: Links) -> bytes:
+    """Return the body of a project's page."""
+    return _project_json(page, links) if page_type is PageType.JSON else _project_html(page, links)
+
+
+def render_project_list(projects: ProjectList, page_type: PageType) -> bytes:
+    """Return the body of an index's project list."""
+    return _list_json(projects) if page_type is PageType.JSON else _list_html(projects)
+
+
+def render_upload_time(moment: datetime) -> str:
+    """PEP 700: `yyyy-mm-ddThh:mm:ss.ffffffZ`, in UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class _Meta(msgspec.Struct):
+    last_serial: int = msgspec.field(name="_last-serial")
+    api_version: str = msgspec.field(name="api-version", default=API_VERSION)
+
+
+class _Status(msgspec.Struct, omit_defaults=True):
+    status: str
+    reason: str | None = None
+
+
+class _File(msgspec.Struct, omit_defaults=True, rename="kebab"):
+    filename: str
+    url: str
+    hashes: dict[str, str]
+    size: int
+    upload_time: str
+    yanked: bool | str
+    requires_python: str | None = None
+    core_metadata: dict[str, str] | None = None
+    dist_info_metadata: dict[str, str] | None = None
+    provenance: str | None = None
+
+
+class _Project(msgspec.Struct, omit_defaults=True, rename="kebab"):
+    meta: _Meta
+    name: str
+    versions: tuple[str, ...]
+    files: list[_File]
+    project_status: _Status | None = None
+
+
+class _Entry(msgspec.Struct):
+    name: str
+    last_serial: int = msgspec.field(name="_last-serial")
+
+
+class _List(msgspec.Struct):
+    meta: _Meta
+    projects: list[_Entry]
+
+
+def _project_json(page: ProjectPage, links: Links) -> bytes:
+    return msgspec.json.encode(
+        _Project(
+            meta=_Meta(page.serial),
+            name=page.project,
+            versions=page.versions,
+            files=[_file_json(file, links) for file in page.files],
+            project_status=_status_json(page),
+        )
+    )
+
+
+def _status_json(page: ProjectPage) -> _Status | None:
+    # PEP 792: "If not present, the project's status is active."
+    if page.status is ProjectStatus.ACTIVE and not page.status_reason:
+        return None
+    return _Status(page.status.value, page.status_reason or None)
+
+
+def _file_json(file: File, links: Links) -> _File:
+    metadata: dict[str, str] | None = None
+    if file.serves_metadata and file.metadata_sha256:
+        metadata = {"sha256": file.metadata_sha256}
+    return _File(
+        filename=file.filename,
+        url=_file_url(file, links),
+        hashes={"sha256": file.sha256},
+        size=file.size_bytes,
+        upload_time=render_upload_time(file.uploaded_at),
+        # PEP 691: "either a boolean ... or an arbitrary, but non-empty, string".
+        yanked=False if file.yank is None else file.yank.reason or True,
+        requires_python=file.requires_python or None,
+        core_metadata=metadata,
+        dist_info_metadata=metadata,
+        provenance=_provenance_url(file, links),
+    )
+
+
+def _list_json(projects: ProjectList) -> bytes:
+    entries = [_Entry(entry.display_name, entry.serial) for entry in projects.entries]
+    return msgspec.json.encode(_List(_Meta(projects.serial), entries))
+
+
+def _project_html(page: ProjectPage, links: Links) -> bytes:
+    title = f"Links for {_escape(page.project)}"
+    lines = [
+        "<!DOCTYPE html>",
+        '<html lang="en">',
+        "  <head>",
+        f'    <meta name="pypi:repository-version" content="{API_VERSION}">',
+        *_status_html(page),
+        f"    <title>{title}</title>",
+        "  </head>",
+        "  <body>",
+        f"    <h1>{title}</h1>",
+        *(_anchor(file, links) for file in page.files),
+        "  </body>",
+        "</html>",
+        f"<!--SERIAL {page.serial}-->",
+        "",
+    ]
+    return "\n".join(lines).encode("ascii", "xmlcharrefreplace")
+
+
+def _status_html(page: ProjectPage) -> list[str]:
+    if page.status is ProjectStatus.ACTIVE and not page.status_reason:
+        return []
+    lines = [f'    <meta name="pypi:project-status" content="{page.status.value}">']
+    if page.status_reason:
+        lines.append(f'    <meta name="pypi:project-status-reason" content="{_escape(page.status_reason)}">')
+    return lines
+
+
+def _anchor(file: File, links: Links) -> str:
+    attributes = [f'href="{_escape(_file_url(file, links))}#sha256={file.sha256}"']
+    if file.requires_python:
+        attributes.append(f'data-requires-python="{_escape(file.requires_python)}"')
+    if file.yank is not None:
+        attributes.append(f'data-yanked="{_escape(file.yank.reason)}"')
+    if file.serves_metadata and file.metadata_sha256:
+        attributes.append(f'data-dist-info-metadata="sha256={file.metadata_sha256}"')
+        attributes.append(f'data-core-metadata="sha256={file.metadata_sha256}"')
+    provenance = _provenance_url(file, links)
+    if provenance is not None:
+        attributes.append(f'data-provenance="{_escape(provenance)}"')
+    return f"    <a {' '.join(attributes)}>{_escape(file.filename)}</a><br />"
+
+
+def _list_html(projects: ProjectList) -> bytes:
+    lines = [
+        "<!DOCTYPE html>",
+        '<html lang="en">',
+        "  <head>",
+        f'    <meta name="pypi:repository-version" content="{API_VERSION}">',
+        "    <title>Simple index</title>",
+        "  </head>",
+        "  <body>",
+        *(f'    <a href="{entry.name}/">{_escape(entry.display_name)}</a><br />' for entry in projects.entries),
+        "  </body>",
+        "</html>",
+        f"<!--SERIAL {projects.serial}-->",
+        "",
+    ]
+    return "\n".join(lines).encode("ascii", "xmlcharrefreplace")
+
+
+def _file_url(file: File, links: Links) -> str:
+    # A filename's alphabet (`names.parse_filename`) needs no quoting in a URL's path.
+    return f"{links.files}{file.project}/{file.filename}"
+
+
+def _provenance_url(file: File, links: Links) -> str | None:
+    if links.integrity is None or file.provenance_sha256 is None:
+        return None
+    return f"{links.integrity}{file.project}/{file.version}/{file.filename}/provenance"
+
+
+# A line break inside an attribute would split the anchor's line; C1 controls and NUL have no reference in HTML.
+_CONTROLS = {code: f"&#{code};" for code in range(1, 32)} | dict.fromkeys((0, *range(0x7F, 0xA0)), "\ufffd")
+
+
+def _escape(text: str) -> str:
+    return html.escape(text).translate(_CONTROLS)

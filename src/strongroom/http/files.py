@@ -1,0 +1,223 @@
+"""Files and their METADATA on the wire: permanent URLs, ranges, immutable caching.
+
+Small files are read at once in the event loop (a thread hop costs more than the read),
+large ones leave through the server's `pathsend` where it has one, everything else is
+streamed. An archive is never content-encoded: pip hashes the raw bytes. Does not
+judge who may read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+
+import msgspec
+from starlette.types import Scope, Send
+
+from strongroom.core.errors import StorageFault
+from strongroom.core.model import File
+from strongroom.core.simpleapi.negotiate import Coding
+from strongroom.core.simpleapi.representation import represent
+from strongroom.http.answers import (
+    IMMUTABLE,
+    Answer,
+    is_unmodified,
+    make_answer,
+    send_whole,
+    strip_for_304,
+)
+from strongroom.http.cache import Cache, Shelf
+from strongroom.http.errors import PROBLEM_JSON, Headers
+from strongroom.http.flights import Flights
+from strongroom.http.paths import FilePath
+from strongroom.http.ranges import ByteRange, Unsatisfiable, read_range
+from strongroom.services.download import Download
+
+INLINE_LIMIT_BYTES = 256 * 1024
+_OCTETS = "application/octet-stream"
+_PATHSEND = "http.response.pathsend"
+_FILE_BYTES = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """What is needed to send a file: its facts, where it lies, the headers of its 200."""
+
+    file: File
+    path: str | None
+    etag: bytes
+    headers: Headers
+    headers_304: Headers
+
+
+class Files:
+    """Finds files and sends them. One per worker process."""
+
+    def __init__(self, download: Download, cache: Cache) -> None:
+        self._download = download
+        self._cache = cache
+        self._loads: Flights[StoredFile] = Flights()
+
+    def find(self, path: FilePath) -> StoredFile | None:
+        """Return the file if it was asked for since its project changed."""
+        found = self._cache.find((path.target.index, path.target.project), path.filename)
+        return found if isinstance(found, StoredFile) else None
+
+    async def get(self, path: FilePath) -> StoredFile:
+        """Return the file; raises `NotFound`, or `Forbidden` in quarantine."""
+        found = self.find(path)
+        if found is not None:
+            return found
+        return await self._loads.join((path.target, path.filename, self._cache.generation), lambda: self._load(path))
+
+    async def get_metadata(self, path: FilePath, coding: Coding) -> Answer:
+        """Return the file's METADATA, byte for byte; raises `NotFound` where it is not advertised."""
+        shelf: Shelf = (path.target.index, path.target.project)
+        key = (path.filename, coding)
+        found = self._cache.find(shelf, key)
+        if isinstance(found, Answer):
+            return found
+        generation = self._cache.generation
+        stored = await self.get(path)
+        content = await self._download.get_metadata(stored.file)
+        representation = await asyncio.to_thread(represent, _OCTETS, content, coding)
+        answer = make_answer(representation, cache_control=IMMUTABLE, vary=b"Accept-Encoding, Authorization", extra=[])
+        self._cache.store(shelf, key, answer, size_bytes=answer.size_bytes, generation=generation)
+        return answer
+
+    async def send(self, scope: Scope, send: Send, stored: StoredFile, request_headers: dict[bytes, bytes]) -> None:
+        """Send the file, the part of it that was asked for, or 304; raises `StorageFault`."""
+        if is_unmodified(request_headers.get(b"if-none-match"), stored.etag):
+            await send_whole(send, 304, stored.headers_304, b"")
+            return
+        if scope["method"] == "HEAD":
+            # RFC 9110 14.2: Range is defined for GET only.
+            await send_whole(send, 200, stored.headers, b"")
+            return
+        part = read_range(
+            request_headers.get(b"range"),
+            request_headers.get(b"if-range"),
+            etag=stored.etag,
+            size_bytes=stored.file.size_bytes,
+        )
+        match part:
+            case None:
+                await self._send_all(scope, send, stored)
+            case ByteRange():
+                await self._send_bytes(send, stored, part, 206, _partial_headers(stored, part))
+            case Unsatisfiable():
+                await _send_unsatisfiable(send, stored)
+
+    async def _load(self, path: FilePath) -> StoredFile:
+        generation = self._cache.generation
+        file = await self._download.get_file(path.target.index, path.target.project, path.filename)
+        local = self._download.find_path(file)
+        headers = _file_headers(file)
+        stored = StoredFile(
+            file=file,
+            path=None if local is None else str(local),
+            etag=f'"{file.sha256}"'.encode(),
+            headers=headers,
+            headers_304=strip_for_304(headers),
+        )
+        shelf: Shelf = (file.index, file.project)
+        self._cache.store(shelf, path.filename, stored, size_bytes=_FILE_BYTES, generation=generation)
+        return stored
+
+    async def _send_all(self, scope: Scope, send: Send, stored: StoredFile) -> None:
+        size_bytes = stored.file.size_bytes
+        if stored.path is not None and size_bytes > INLINE_LIMIT_BYTES and _PATHSEND in scope.get("extensions", {}):
+            _check_size(stored)
+            await send({"type": "http.response.start", "status": 200, "headers": stored.headers.copy()})
+            await send({"type": _PATHSEND, "path": stored.path})
+        else:
+            await self._send_bytes(send, stored, ByteRange(0, size_bytes), 200, stored.headers)
+
+    async def _send_bytes(self, send: Send, stored: StoredFile, part: ByteRange, status: int, headers: Headers) -> None:
+        if stored.path is not None and part.stop - part.start <= INLINE_LIMIT_BYTES:
+            await send_whole(send, status, headers, _read_inline(stored, part))
+            return
+        chunks = self._download.stream(stored.file, part.start, part.stop)
+        started = False
+        async for chunk in chunks:
+            if not started:
+                # After the first chunk, so that a missing blob can still be answered with an error.
+                started = True
+                await send({"type": "http.response.start", "status": status, "headers": headers.copy()})
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        if not started:
+            await send({"type": "http.response.start", "status": status, "headers": headers.copy()})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _file_headers(file: File) -> Headers:
+    return [
+        (b"content-type", _OCTETS.encode()),
+        (b"content-length", str(file.size_bytes).encode()),
+        (b"etag", f'"{file.sha256}"'.encode()),
+        (b"accept-ranges", b"bytes"),
+        (b"cache-control", IMMUTABLE),
+        (b"content-disposition", f"attachment; filename={file.filename}".encode()),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+
+
+def _partial_headers(stored: StoredFile, part: ByteRange) -> Headers:
+    length = str(part.stop - part.start).encode()
+    headers = [(name, length if name == b"content-length" else value) for name, value in stored.headers]
+    content_range = f"bytes {part.start}-{part.stop - 1}/{stored.file.size_bytes}"
+    return [*headers, (b"content-range", content_range.encode())]
+
+
+async def _send_unsatisfiable(send: Send, stored: StoredFile) -> None:
+    body = msgspec.json.encode(
+        {
+            "title": "Range Not Satisfiable",
+            "status": 416,
+            "detail": f"The file has {stored.file.size_bytes} bytes, and the range begins behind them.",
+            "code": "range",
+        }
+    )
+    headers: Headers = [
+        (b"content-type", PROBLEM_JSON),
+        (b"content-length", str(len(body)).encode()),
+        (b"content-range", f"bytes */{stored.file.size_bytes}".encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    await send_whole(send, 416, headers, body)
+
+
+def _read_inline(stored: StoredFile, part: ByteRange) -> bytes:
+    length = part.stop - part.start
+    try:
+        descriptor = os.open(stored.path or "", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as fault:
+        raise _damaged(stored) from fault
+    try:
+        content = os.pread(descriptor, length, part.start)
+        # One byte more than the catalog knows, or one less, is damage too.
+        size_bytes = os.fstat(descriptor).st_size
+    except OSError as fault:
+        raise _damaged(stored) from fault
+    finally:
+        os.close(descriptor)
+    if len(content) != length or size_bytes != stored.file.size_bytes:
+        raise _damaged(stored)
+    return content
+
+
+def _check_size(stored: StoredFile) -> None:
+    try:
+        size_bytes = os.stat(stored.path or "").st_size  # noqa: PTH116 - the path is kept as text for speed
+    except OSError as fault:
+        raise _damaged(stored) from fault
+    if size_bytes != stored.file.size_bytes:
+        raise _damaged(stored)
+
+
+def _damaged(stored: StoredFile) -> StorageFault:
+    return StorageFault(
+        "blob-damaged", f"The bytes of {stored.file.filename} ({stored.file.sha256}) are missing or have another size"
+    )

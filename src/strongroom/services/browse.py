@@ -1,0 +1,63 @@
+"""What an index offers: project pages, project lists, the facts behind the JSON API.
+
+Reads only. The lane judges the right to read before it asks, from what the worker
+remembers; here nothing is decided but what shows (`core/pages.py`). Does not render.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from packaging.version import Version
+
+from strongroom.core.access import not_found
+from strongroom.core.jsonapi import ReleaseFacts, choose_release, find_described_file
+from strongroom.core.model import File, Project
+from strongroom.core.names import IndexName, ProjectName
+from strongroom.core.pages import ProjectList, ProjectPage, make_project_list, make_project_page
+from strongroom.ports import Blobs, Catalog, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Browse:
+    """Use cases of whoever looks at an index."""
+
+    catalog: Catalog
+    blobs: Blobs
+
+    async def get_project_page(self, index: IndexName, name: ProjectName) -> ProjectPage:
+        """Return the page of a project; raises `NotFound`."""
+        project, files = await self.catalog.read(lambda tx: _get_project(tx, index, name))
+        return make_project_page(project, files)
+
+    async def get_project_list(self, index: IndexName) -> ProjectList:
+        """Return the projects of an index; raises `NotFound` when there is no such index."""
+        return await self.catalog.read(lambda tx: _get_project_list(tx, index))
+
+    async def get_release(self, index: IndexName, name: ProjectName, version: Version | None = None) -> ReleaseFacts:
+        """Return what the JSON API says about a release; without a version, about the latest.
+
+        Raises `NotFound` when there is no such project or release.
+        """
+        page = await self.get_project_page(index, name)
+        chosen = choose_release(page, version)
+        if chosen is None:
+            raise not_found()
+        described = find_described_file(page, chosen)
+        metadata = b""
+        if described is not None and described.metadata_sha256 is not None:
+            metadata = await self.blobs.get(described.metadata_sha256)
+        return ReleaseFacts(page=page, version=chosen, metadata=metadata)
+
+
+def _get_project(tx: Transaction, index: IndexName, name: ProjectName) -> tuple[Project, tuple[File, ...]]:
+    project = tx.projects.find(index, name)
+    if project is None:
+        raise not_found()
+    return project, tx.files.list(index, name)
+
+
+def _get_project_list(tx: Transaction, index: IndexName) -> ProjectList:
+    if tx.indexes.find(index) is None:
+        raise not_found()
+    return make_project_list(index, tx.projects.list(index))
