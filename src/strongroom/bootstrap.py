@@ -142,7 +142,6 @@ def run_server(settings: Settings) -> None:
         respawn_failed_workers=True,
         log_level=LogLevels.warning,
         log_access=settings.access_log,
-        process_name="strongroom",
     ).serve()
 
 

@@ -28,7 +28,7 @@ from strongroom.core.errors import ConfigurationFault
 @click.option("--trusted-proxies", help="Networks whose X-Forwarded-For is believed, separated by commas.")
 @click.option("--access-log/--no-access-log", default=None, help="Log a line for each request.")
 @click.pass_context
-def command(context: click.Context, **flags: Any) -> None:  # Any: values as click parsed them
+def command(context: click.Context, /, **flags: Any) -> None:  # Any: values as click parsed them
     """Run the index. Every flag has its variable: STRONGROOM_PORT for --port."""
     from strongroom.config import export_settings, load_settings
 

@@ -12,14 +12,17 @@ from starlette.types import ASGIApp
 
 from strongroom.core.access import Network
 from strongroom.core.names import IndexName
-from strongroom.http.api import build_api
 from strongroom.http.app import Guard, build_router
 from strongroom.http.auth import Authenticator
 from strongroom.http.body import BodyDeadlines, BodyGuard
 from strongroom.http.cache import Cache
 from strongroom.http.entrance import Catching
+from strongroom.http.files import Files
+from strongroom.http.lane import Lane
 from strongroom.http.operation import Operation
+from strongroom.http.pages import Pages
 from strongroom.http.setup import SetupPages
+from strongroom.http.upload import Legacy
 from strongroom.services import Services
 
 
@@ -56,7 +59,16 @@ def assemble(parts: Parts) -> Assembled:
     routes = [
         *Operation(services.catalog, services.blobs).routes(),
         *SetupPages(services.setup).routes(),
+        *Legacy(services.publish, parts.default_index).routes(),
     ]
-    router = build_router(guard, routes, [("/api/v1", build_api(services, guard))])
+    router = build_router(guard, routes)
+    lane = Lane(
+        router,
+        authenticator=authenticator,
+        cache=cache,
+        pages=Pages(services.browse, cache, public_url=parts.public_url),
+        files=Files(services.download, cache),
+        default_index=parts.default_index,
+    )
     deadlines = BodyDeadlines(total_seconds=float(parts.body_seconds))
-    return Assembled(BodyGuard(Catching(router), deadlines), cache, authenticator)
+    return Assembled(BodyGuard(Catching(lane), deadlines), cache, authenticator)
