@@ -73,7 +73,7 @@ def render_release(facts: ReleaseFacts, places: Places) -> bytes:
 def _body(facts: ReleaseFacts, places: Places, *, with_releases: bool) -> dict[str, object]:
     releases = _group_by_version(facts.page.files)
     body: dict[str, object] = {
-        "info": _info(facts, places, releases[facts.version]),
+        "info": _info(facts, places, files=releases[facts.version]),
         "last_serial": facts.page.serial,
     }
     if with_releases:
@@ -86,7 +86,7 @@ def _body(facts: ReleaseFacts, places: Places, *, with_releases: bool) -> dict[s
     return body
 
 
-def _info(facts: ReleaseFacts, places: Places, files: Sequence[File]) -> dict[str, object]:
+def _info(facts: ReleaseFacts, places: Places, *, files: Sequence[File]) -> dict[str, object]:
     raw, _unparsed = parse_email(facts.metadata)
     project_url = f"{places.projects}{facts.page.project}/"
     yanked = not _has_unyanked(files)

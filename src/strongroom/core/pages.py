@@ -98,7 +98,9 @@ def demand_offered(project: Project) -> None:
         )
 
 
-def narrow_project_list(projects: ProjectList, principal: Principal, open_indexes: frozenset[IndexName]) -> ProjectList:
+def narrow_project_list(
+    projects: ProjectList, principal: Principal, *, open_indexes: frozenset[IndexName]
+) -> ProjectList:
     """Return the part of the list that the principal may read."""
     return ProjectList(
         projects.index,
@@ -110,7 +112,7 @@ def narrow_project_list(projects: ProjectList, principal: Principal, open_indexe
     )
 
 
-def reads_every_project(principal: Principal, index: IndexName, open_indexes: frozenset[IndexName]) -> bool:
+def reads_every_project(principal: Principal, index: IndexName, *, open_indexes: frozenset[IndexName]) -> bool:
     """Return whether no project of the index is hidden from the principal.
 
     May say no where grants for patterns happen to cover all names; never yes too often.

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from starlette.types import Scope, Send
-
-from strongroom.core.errors import StrongroomError
 from strongroom.core.simpleapi.negotiate import Coding
 from strongroom.core.simpleapi.representation import Representation
-from strongroom.http.errors import Headers, render_error
+from strongroom.http.errors import Headers
 
 # pip >= 26.2 obeys max-age on pages, and then would not see what was just published.
 REVALIDATE = b"private, no-cache"
@@ -72,34 +69,3 @@ def is_unmodified(if_none_match: bytes | None, etag: bytes) -> bool:
         return True
     tags = [tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")]
     return etag in tags or tags == [b"*"]
-
-
-async def send_answer(send: Send, answer: Answer, *, if_none_match: bytes | None, with_body: bool) -> None:
-    """Send the answer, or 304 when the client has it already."""
-    if is_unmodified(if_none_match, answer.etag):
-        await send_whole(send, 304, answer.headers_304, b"")
-    else:
-        await send_whole(send, 200, answer.headers, answer.body if with_body else b"")
-
-
-async def send_error(send: Send, error: StrongroomError, *, with_body: bool) -> None:
-    """Send the problem that stands for the error."""
-    status, headers, body = render_error(error)
-    await send_whole(send, status, headers, body if with_body else b"")
-
-
-async def send_whole(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    """Send a whole response; the headers are copied, since what is outside may change them."""
-    await send({"type": "http.response.start", "status": status, "headers": headers.copy()})
-    await send({"type": "http.response.body", "body": body})
-
-
-def read_headers(scope: Scope) -> dict[bytes, bytes]:
-    """Return the request's headers by lower-case name; repeated ones are joined as RFC 9110 5.2 says."""
-    raw = scope["headers"]
-    headers = dict(raw)
-    if len(headers) != len(raw):
-        headers.clear()
-        for name, value in raw:
-            headers[name] = headers[name] + b", " + value if name in headers else value
-    return headers

@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass
 
 import msgspec
-from starlette.types import Scope, Send
+from starlette.types import Scope
 
 from strongroom.core.errors import StorageFault
 from strongroom.core.model import File
@@ -24,11 +24,11 @@ from strongroom.http.answers import (
     Answer,
     is_unmodified,
     make_answer,
-    send_whole,
     strip_for_304,
 )
 from strongroom.http.cache import Cache, Shelf
 from strongroom.http.errors import PROBLEM_JSON, Headers
+from strongroom.http.exchange import Exchange
 from strongroom.http.flights import Flights
 from strongroom.http.paths import FilePath
 from strongroom.http.ranges import ByteRange, Unsatisfiable, read_range
@@ -81,37 +81,37 @@ class Files:
         generation = self._cache.generation
         stored = await self.get(path)
         content = await self._download.get_metadata(stored.file)
-        representation = await asyncio.to_thread(represent, _OCTETS, content, coding)
+        representation = await asyncio.to_thread(represent, _OCTETS, content, coding=coding)
         answer = make_answer(representation, cache_control=IMMUTABLE, vary=b"Accept-Encoding, Authorization", extra=[])
         self._cache.store(shelf, key, answer, size_bytes=answer.size_bytes, generation=generation)
         return answer
 
-    async def send(self, scope: Scope, send: Send, stored: StoredFile, request_headers: dict[bytes, bytes]) -> None:
+    async def send(self, exchange: Exchange, stored: StoredFile) -> None:
         """Send the file, the part of it that was asked for, or 304; raises `StorageFault`."""
-        if is_unmodified(request_headers.get(b"if-none-match"), stored.etag):
-            await send_whole(send, 304, stored.headers_304, b"")
+        if is_unmodified(exchange.headers.get(b"if-none-match"), stored.etag):
+            await exchange.respond(304, headers=stored.headers_304)
             return
-        if scope["method"] == "HEAD":
+        if exchange.is_head:
             # RFC 9110 14.2: Range is defined for GET only.
-            await send_whole(send, 200, stored.headers, b"")
+            await exchange.respond(200, headers=stored.headers)
             return
         part = read_range(
-            request_headers.get(b"range"),
-            request_headers.get(b"if-range"),
+            exchange.headers.get(b"range"),
+            exchange.headers.get(b"if-range"),
             etag=stored.etag,
             size_bytes=stored.file.size_bytes,
         )
         match part:
             case None:
-                await self._send_all(scope, send, stored)
+                await self._send_all(exchange, stored)
             case ByteRange():
-                await self._send_bytes(send, stored, part, 206, _partial_headers(stored, part))
+                await self._send_part(exchange, stored, part=part)
             case Unsatisfiable():
-                await _send_unsatisfiable(send, stored)
+                await _refuse_range(exchange, stored)
 
     async def _load(self, path: FilePath) -> StoredFile:
         generation = self._cache.generation
-        file = await self._download.get_file(path.target.index, path.target.project, path.filename)
+        file = await self._download.get_file(path.target, path.filename)
         local = self._download.find_path(file)
         headers = _file_headers(file)
         stored = StoredFile(
@@ -125,30 +125,30 @@ class Files:
         self._cache.store(shelf, path.filename, stored, size_bytes=_FILE_BYTES, generation=generation)
         return stored
 
-    async def _send_all(self, scope: Scope, send: Send, stored: StoredFile) -> None:
+    async def _send_all(self, exchange: Exchange, stored: StoredFile) -> None:
         size_bytes = stored.file.size_bytes
-        if stored.path is not None and size_bytes > INLINE_LIMIT_BYTES and _PATHSEND in scope.get("extensions", {}):
-            _check_size(stored)
-            await send({"type": "http.response.start", "status": 200, "headers": stored.headers.copy()})
-            await send({"type": _PATHSEND, "path": stored.path})
-        else:
-            await self._send_bytes(send, stored, ByteRange(0, size_bytes), 200, stored.headers)
-
-    async def _send_bytes(self, send: Send, stored: StoredFile, part: ByteRange, status: int, headers: Headers) -> None:
-        if stored.path is not None and part.stop - part.start <= INLINE_LIMIT_BYTES:
-            await send_whole(send, status, headers, _read_inline(stored, part))
+        if stored.path is None or size_bytes <= INLINE_LIMIT_BYTES or not _can_send_paths(exchange.scope):
+            await self._send_part(exchange, stored, part=None)
             return
-        chunks = self._download.stream(stored.file, part.start, part.stop)
-        started = False
+        _check_size(stored, stored.path)
+        await exchange.start(200, headers=stored.headers)
+        await exchange.send({"type": _PATHSEND, "path": stored.path})
+
+    async def _send_part(self, exchange: Exchange, stored: StoredFile, *, part: ByteRange | None) -> None:
+        status, headers = (200, stored.headers) if part is None else (206, _partial_headers(stored, part))
+        part = part or ByteRange(0, stored.file.size_bytes)
+        if stored.path is not None and part.stop - part.start <= INLINE_LIMIT_BYTES:
+            content = _read_inline(stored, stored.path, part=part)
+            await exchange.respond(status, headers=headers, body=content)
+            return
+        # The first chunk is fetched before the start, so that a missing blob can still be answered with an error.
+        chunks = self._download.stream(stored.file, start=part.start, stop=part.stop)
+        first = await anext(chunks, b"")
+        await exchange.start(status, headers=headers)
+        await exchange.send({"type": "http.response.body", "body": first, "more_body": True})
         async for chunk in chunks:
-            if not started:
-                # After the first chunk, so that a missing blob can still be answered with an error.
-                started = True
-                await send({"type": "http.response.start", "status": status, "headers": headers.copy()})
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        if not started:
-            await send({"type": "http.response.start", "status": status, "headers": headers.copy()})
-        await send({"type": "http.response.body", "body": b""})
+            await exchange.send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await exchange.send({"type": "http.response.body", "body": b""})
 
 
 def _file_headers(file: File) -> Headers:
@@ -170,47 +170,49 @@ def _partial_headers(stored: StoredFile, part: ByteRange) -> Headers:
     return [*headers, (b"content-range", content_range.encode())]
 
 
-async def _send_unsatisfiable(send: Send, stored: StoredFile) -> None:
+def _can_send_paths(scope: Scope) -> bool:
+    return _PATHSEND in (scope.get("extensions") or {})
+
+
+async def _refuse_range(exchange: Exchange, stored: StoredFile) -> None:
+    size_bytes = stored.file.size_bytes
     body = msgspec.json.encode(
         {
             "title": "Range Not Satisfiable",
             "status": 416,
-            "detail": f"The file has {stored.file.size_bytes} bytes, and the range begins behind them.",
+            "detail": f"The file has {size_bytes} bytes, and the range begins behind them.",
             "code": "range",
         }
     )
     headers: Headers = [
         (b"content-type", PROBLEM_JSON),
         (b"content-length", str(len(body)).encode()),
-        (b"content-range", f"bytes */{stored.file.size_bytes}".encode()),
+        (b"content-range", f"bytes */{size_bytes}".encode()),
         (b"cache-control", b"no-store"),
         (b"x-content-type-options", b"nosniff"),
     ]
-    await send_whole(send, 416, headers, body)
+    await exchange.respond(416, headers=headers, body=body)
 
 
-def _read_inline(stored: StoredFile, part: ByteRange) -> bytes:
+def _read_inline(stored: StoredFile, path: str, *, part: ByteRange) -> bytes:
     length = part.stop - part.start
     try:
-        descriptor = os.open(stored.path or "", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            size_bytes = os.fstat(descriptor).st_size
+            content = os.pread(descriptor, length, part.start)
+        finally:
+            os.close(descriptor)
     except OSError as fault:
         raise _damaged(stored) from fault
-    try:
-        content = os.pread(descriptor, length, part.start)
-        # One byte more than the catalog knows, or one less, is damage too.
-        size_bytes = os.fstat(descriptor).st_size
-    except OSError as fault:
-        raise _damaged(stored) from fault
-    finally:
-        os.close(descriptor)
     if len(content) != length or size_bytes != stored.file.size_bytes:
         raise _damaged(stored)
     return content
 
 
-def _check_size(stored: StoredFile) -> None:
+def _check_size(stored: StoredFile, path: str) -> None:
     try:
-        size_bytes = os.stat(stored.path or "").st_size  # noqa: PTH116 - the path is kept as text for speed
+        size_bytes = os.stat(path).st_size  # noqa: PTH116 - the path is kept as text for speed
     except OSError as fault:
         raise _damaged(stored) from fault
     if size_bytes != stored.file.size_bytes:

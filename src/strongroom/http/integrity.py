@@ -8,7 +8,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.core.access import Right, not_found
+from strongroom.core.access import ProjectTarget, Right, not_found
 from strongroom.core.caller import Caller
 from strongroom.core.errors import InvalidName, NotAcceptable
 from strongroom.core.model import File
@@ -46,7 +46,7 @@ class Integrity:
         if media_type is None:
             raise NotAcceptable("not-acceptable", "The provenance is JSON only", f"Accept {_INTEGRITY_V1}.")
         content = await self._download.get_provenance(await self._get_file(request))
-        representation = represent(media_type, content, Coding.IDENTITY)
+        representation = represent(media_type, content, coding=Coding.IDENTITY)
         answer = make_answer(representation, cache_control=REVALIDATE, vary=b"Accept, Authorization", extra=[])
         return render_answer(request, answer)
 
@@ -57,7 +57,7 @@ class Integrity:
             version = parse_version(request.path_params["version"])
         except InvalidName:
             raise not_found() from None
-        file = await self._download.get_file(index, project, filename)
+        file = await self._download.get_file(ProjectTarget(index, project), filename)
         if file.version != version:
             raise not_found()
         return file

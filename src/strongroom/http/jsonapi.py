@@ -12,7 +12,7 @@ from packaging.version import Version
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from strongroom.core.access import Right, not_found
+from strongroom.core.access import ProjectTarget, Right, not_found
 from strongroom.core.caller import Caller
 from strongroom.core.errors import InvalidName, NotAcceptable
 from strongroom.core.jsonapi import Places, render_project, render_release
@@ -74,12 +74,12 @@ class JsonApi:
         found = self._cache.find((index, project), key)
         if isinstance(found, Answer):
             return found
-        facts = await self._browse.get_release(index, project, version)
+        facts = await self._browse.get_release(ProjectTarget(index, project), version)
         render = render_project if version is None else render_release
         places = Places(files=f"{base}/{index}/files/", projects=f"{base}/project/")
         body = await asyncio.to_thread(render, facts, places)
         answer = make_answer(
-            await asyncio.to_thread(represent, "application/json", body, coding),
+            await asyncio.to_thread(represent, "application/json", body, coding=coding),
             cache_control=REVALIDATE,
             vary=_VARY,
             extra=[(b"x-pypi-last-serial", str(facts.page.serial).encode())],

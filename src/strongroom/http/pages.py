@@ -65,11 +65,11 @@ class Pages:
         self._cache.store(_shelf(path.target), key, answer, size_bytes=answer.size_bytes, generation=generation)
         return answer
 
-    async def get_list(self, index: IndexName, principal: Principal, wish: Wish) -> Answer:
+    async def get_list(self, index: IndexName, principal: Principal, *, wish: Wish) -> Answer:
         """Return the list of what the principal may read of the index; raises `NotFound`."""
-        if reads_every_project(principal, index, self._cache.open_indexes):
+        if reads_every_project(principal, index, open_indexes=self._cache.open_indexes):
             return await self._get_full_list(index, wish)
-        return await self._get_narrowed_list(index, principal, wish)
+        return await self._get_narrowed_list(index, principal, wish=wish)
 
     async def _get_body(self, path: PagePath, page_type: PageType) -> _Body:
         """Return the page before coding; its codings and both HTML types share it."""
@@ -87,12 +87,12 @@ class Pages:
     async def _load_body(self, path: PagePath, family: PageType) -> _Body:
         shelf, generation = _shelf(path.target), self._cache.generation
         try:
-            page = await self._browse.get_project_page(path.target.index, path.target.project)
+            page = await self._browse.get_project_page(path.target)
         except NotFound:
             self._cache.store(shelf, _MISSING, value=True, size_bytes=_MISSING_BYTES, generation=generation)
             raise
         links = Links(path.files_url, self._integrity_url(path.target.index))
-        content = await asyncio.to_thread(render_project_page, page, family, links)
+        content = await asyncio.to_thread(render_project_page, page, family, links=links)
         body = _Body(content, page.serial)
         self._cache.store(shelf, (path.files_url, family), body, size_bytes=len(content), generation=generation)
         return body
@@ -108,14 +108,14 @@ class Pages:
         self._cache.store(shelf, wish, answer, size_bytes=answer.size_bytes, generation=generation)
         return answer
 
-    async def _get_narrowed_list(self, index: IndexName, principal: Principal, wish: Wish) -> Answer:
+    async def _get_narrowed_list(self, index: IndexName, principal: Principal, *, wish: Wish) -> Answer:
         rights = (principal.grants, principal.scope) if isinstance(principal, Signed) else None
         key, generation = (index, wish, rights), self._cache.generation
         found = self._narrowed.find(key, generation=generation)
         if found is not None:
             return found
         projects = await self._get_entries(index)
-        shown = await asyncio.to_thread(narrow_project_list, projects, principal, self._cache.open_indexes)
+        shown = await asyncio.to_thread(narrow_project_list, projects, principal, open_indexes=self._cache.open_indexes)
         answer = await asyncio.to_thread(_make_list_answer, shown, wish)
         self._narrowed.store(key, answer, size_bytes=answer.size_bytes, generation=generation)
         return answer
@@ -142,7 +142,7 @@ def _shelf(target: ProjectTarget) -> Shelf:
 
 
 def _make_page_answer(body: _Body, wish: Wish) -> Answer:
-    representation = represent(wish.page_type.content_type, body.content, wish.coding)
+    representation = represent(wish.page_type.content_type, body.content, coding=wish.coding)
     serial = (b"x-pypi-last-serial", str(body.serial).encode())
     return make_answer(representation, cache_control=REVALIDATE, vary=_VARY, extra=[serial])
 

@@ -69,21 +69,21 @@ def read_path(path: str, default_index: IndexName) -> LanePath | None:
     """Return what the path asks for, or None when it is not the lane's."""
     match path.split("/"):
         case ["", "simple", *rest]:
-            return _read_simple(default_index, rest, f"../../{default_index}/files/")
+            return _read_simple(default_index, rest, files_url=f"../../{default_index}/files/")
         case ["", "legacy", "+simple", *rest]:
             # hatch looks for existing files below the upload URL (clients.md 1.12).
-            return _read_simple(default_index, rest, f"../../../{default_index}/files/")
+            return _read_simple(default_index, rest, files_url=f"../../../{default_index}/files/")
         case ["", index, "simple", *rest] if index not in RESERVED_INDEX_NAMES:
-            return _read_simple(_find_index(index), rest, "../../files/")
+            return _read_simple(_find_index(index), rest, files_url="../../files/")
         case ["", index, "legacy", "+simple", *rest] if index not in RESERVED_INDEX_NAMES:
-            return _read_simple(_find_index(index), rest, "../../../files/")
+            return _read_simple(_find_index(index), rest, files_url="../../../files/")
         case ["", index, "files", project, filename] if index not in RESERVED_INDEX_NAMES and filename:
-            return _read_file(_find_index(index), project, filename)
+            return _read_file(_find_index(index), project, raw_filename=filename)
         case _:
             return None
 
 
-def _read_simple(index: IndexName | None, rest: list[str], files_url: str) -> LanePath | None:
+def _read_simple(index: IndexName | None, rest: list[str], *, files_url: str) -> LanePath | None:
     match rest:
         case []:
             # PEP 503: "the server SHOULD redirect"; bandersnatch asks without the slash.
@@ -91,12 +91,12 @@ def _read_simple(index: IndexName | None, rest: list[str], files_url: str) -> La
         case [""]:
             return NoPlace(None) if index is None else ListPath(IndexTarget(index))
         case [project] | [project, ""]:
-            return _read_page(index, project, files_url, has_slash=len(rest) == 2)
+            return _read_page(index, project, files_url=files_url, has_slash=len(rest) == 2)
         case _:
             return None
 
 
-def _read_page(index: IndexName | None, raw: str, files_url: str, *, has_slash: bool) -> LanePath:
+def _read_page(index: IndexName | None, raw: str, *, files_url: str, has_slash: bool) -> LanePath:
     name = _find_project(raw)
     if index is None or name is None:
         return NoPlace(index)
@@ -107,7 +107,7 @@ def _read_page(index: IndexName | None, raw: str, files_url: str, *, has_slash: 
     return PagePath(ProjectTarget(index, name), files_url)
 
 
-def _read_file(index: IndexName | None, raw_project: str, raw_filename: str) -> LanePath:
+def _read_file(index: IndexName | None, raw_project: str, *, raw_filename: str) -> LanePath:
     project = _find_project(raw_project)
     wants_metadata = raw_filename.endswith(_METADATA)
     try:

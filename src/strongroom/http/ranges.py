@@ -25,9 +25,9 @@ class Unsatisfiable:
     """A well-formed range that the file has no byte of."""
 
 
-def read_range(header: bytes | None, if_range: bytes | None, *, etag: bytes, size_bytes: int) -> (
-    ByteRange | Unsatisfiable | None
-):  # fmt: skip
+def read_range(
+    header: bytes | None, if_range: bytes | None, *, etag: bytes, size_bytes: int
+) -> ByteRange | Unsatisfiable | None:
     """Return the part to send; None means the whole file."""
     if header is None or (if_range is not None and if_range.strip() != etag):
         # RFC 9110 13.1.5: another validator in If-Range means "send the whole".

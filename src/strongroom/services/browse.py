@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from packaging.version import Version
 
-from strongroom.core.access import not_found
+from strongroom.core.access import ProjectTarget, not_found
 from strongroom.core.jsonapi import ReleaseFacts, choose_release, find_described_file
 from strongroom.core.model import File, Project
-from strongroom.core.names import IndexName, ProjectName
+from strongroom.core.names import IndexName
 from strongroom.core.pages import ProjectList, ProjectPage, make_project_list, make_project_page
 from strongroom.ports import Blobs, Catalog, Transaction
 
@@ -25,21 +25,21 @@ class Browse:
     catalog: Catalog
     blobs: Blobs
 
-    async def get_project_page(self, index: IndexName, name: ProjectName) -> ProjectPage:
+    async def get_project_page(self, target: ProjectTarget) -> ProjectPage:
         """Return the page of a project; raises `NotFound`."""
-        project, files = await self.catalog.read(lambda tx: _get_project(tx, index, name))
+        project, files = await self.catalog.read(lambda tx: _get_project(tx, target))
         return make_project_page(project, files)
 
     async def get_project_list(self, index: IndexName) -> ProjectList:
         """Return the projects of an index; raises `NotFound` when there is no such index."""
         return await self.catalog.read(lambda tx: _get_project_list(tx, index))
 
-    async def get_release(self, index: IndexName, name: ProjectName, version: Version | None = None) -> ReleaseFacts:
+    async def get_release(self, target: ProjectTarget, version: Version | None = None) -> ReleaseFacts:
         """Return what the JSON API says about a release; without a version, about the latest.
 
         Raises `NotFound` when there is no such project or release.
         """
-        page = await self.get_project_page(index, name)
+        page = await self.get_project_page(target)
         chosen = choose_release(page, version)
         if chosen is None:
             raise not_found()
@@ -50,11 +50,11 @@ class Browse:
         return ReleaseFacts(page=page, version=chosen, metadata=metadata)
 
 
-def _get_project(tx: Transaction, index: IndexName, name: ProjectName) -> tuple[Project, tuple[File, ...]]:
-    project = tx.projects.find(index, name)
+def _get_project(tx: Transaction, target: ProjectTarget) -> tuple[Project, tuple[File, ...]]:
+    project = tx.projects.find(target.index, target.project)
     if project is None:
         raise not_found()
-    return project, tx.files.list(index, name)
+    return project, tx.files.list(target.index, target.project)
 
 
 def _get_project_list(tx: Transaction, index: IndexName) -> ProjectList:

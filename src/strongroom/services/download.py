@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from strongroom.core.access import not_found
+from strongroom.core.access import ProjectTarget, not_found
 from strongroom.core.model import File
-from strongroom.core.names import Filename, IndexName, ProjectName
+from strongroom.core.names import Filename
 from strongroom.core.pages import demand_offered
 from strongroom.ports import Blobs, Catalog, Transaction
 
@@ -25,12 +25,12 @@ class Download:
     catalog: Catalog
     blobs: Blobs
 
-    async def get_file(self, index: IndexName, project: ProjectName, filename: Filename) -> File:
+    async def get_file(self, target: ProjectTarget, filename: Filename) -> File:
         """Return the facts of a file; raises `NotFound`, or `Forbidden` in quarantine.
 
         A yanked file is returned like any other: PEP 592 keeps it for those who pinned it.
         """
-        return await self.catalog.read(lambda tx: _get_file(tx, index, project, filename))
+        return await self.catalog.read(lambda tx: _get_file(tx, target, filename=filename))
 
     async def get_metadata(self, file: File) -> bytes:
         """Return METADATA byte for byte; raises `NotFound` where it is not advertised (PEP 658)."""
@@ -48,15 +48,15 @@ class Download:
         """Return where the bytes lie on this machine, or None."""
         return self.blobs.find_path(file.sha256)
 
-    def stream(self, file: File, start: int, stop: int) -> AsyncIterator[bytes]:
+    def stream(self, file: File, *, start: int, stop: int) -> AsyncIterator[bytes]:
         """Yield the bytes from start to stop (exclusive); raises `StorageFault` when they are gone."""
         return self.blobs.stream(file.sha256, start, stop)
 
 
-def _get_file(tx: Transaction, index: IndexName, name: ProjectName, filename: Filename) -> File:
-    project = tx.projects.find(index, name)
-    file = tx.files.find(index, filename)
-    if project is None or file is None or file.project != name:
+def _get_file(tx: Transaction, target: ProjectTarget, *, filename: Filename) -> File:
+    project = tx.projects.find(target.index, target.project)
+    file = tx.files.find(target.index, filename)
+    if project is None or file is None or file.project != target.project:
         raise not_found()
     demand_offered(project)
     return file

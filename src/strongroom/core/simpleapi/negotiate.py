@@ -60,7 +60,7 @@ _WEIGHT = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}", re.ASCII)
 _LONGEST_HEADER = 4096
 
 
-def negotiate(accept: str | None, accept_encoding: str | None, format_query: str | None = None) -> Wish | None:
+def negotiate(accept: str | None, accept_encoding: str | None, *, format_query: str | None = None) -> Wish | None:
     """Return the form to answer in, or None when nothing offered is acceptable (406)."""
     page_type = choose_page_type(accept, format_query)
     coding = choose_coding(accept_encoding)

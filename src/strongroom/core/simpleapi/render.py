@@ -34,7 +34,7 @@ class Links:
     integrity: str | None = None
 
 
-def render_project_page(page: ProjectPage, page_type: PageType, links: Links) -> bytes:
+def render_project_page(page: ProjectPage, page_type: PageType, *, links: Links) -> bytes:
     """Return the body of a project's page."""
     return _project_json(page, links) if page_type is PageType.JSON else _project_html(page, links)
 

@@ -32,7 +32,7 @@ class Representation:
     etag: str
 
 
-def represent(content_type: str, body: bytes, coding: Coding) -> Representation:
+def represent(content_type: str, body: bytes, *, coding: Coding) -> Representation:
     """Return the body in that coding; the same arguments give the same bytes and the same ETag."""
     coded = encode(body, coding)
     # The type is in the hash because text/html and v1+html are two representations with equal bytes.
