@@ -14,7 +14,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-import structlog
 from starlette.types import ASGIApp
 
 from strongroom.adapters.blobs.local import LocalBlobs
@@ -42,20 +41,20 @@ from strongroom.services.tokens import Tokens
 from strongroom.services.upkeep import Upkeep
 
 _LAST_USED_SECONDS = 60
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Services]:
     """Open the stores and yield the use cases; raises `ConfigurationFault`, `Unavailable`."""
-    make_data_directory(settings.data)
-    secrets = open_secrets(settings.data)
+    make_data_directory(settings.directory)
+    secrets = open_secrets(settings.directory)
     async with AsyncExitStack() as stack:
         catalog = await asyncio.to_thread(
             open_catalog, settings.database_url, chain_key=secrets.derive_key("audit")
         )
         stack.push_async_callback(catalog.close)
-        blobs = LocalBlobs(settings.data, settings.min_free_bytes)
+        blobs = LocalBlobs(settings.directory, settings.min_free_bytes)
         inspector = ProcessInspector()
         stack.push_async_callback(inspector.close)
         clock = SystemClock()
@@ -155,12 +154,13 @@ async def _keep_last_used(services: Services, take: Callable[[], dict[TokenId, d
         try:
             await services.catalog.write(lambda tx, used=last_used: tx.tokens.touch(used))  # type: ignore[misc]  # mypy cannot infer a default's lambda
         except StrongroomError as fault:
-            _log.warning("times of last use are not kept", code=fault.code)
+            _log.warning("times of last use are not kept", extra={"fields": {"code": fault.code}})
 
 
 def application() -> ASGIApp:
     """Return the ASGI application of one worker; its stores are opened at its start-up event."""
     from strongroom.http.entrance import Entrance
+    from strongroom.http.log import configure_logging
 
     settings = load_settings()
     configure_logging()
@@ -191,22 +191,3 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-
-
-def configure_logging() -> None:
-    """Send one line an event to standard error: readable on a terminal, JSON elsewhere."""
-    import sys
-
-    renderer: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

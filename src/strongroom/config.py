@@ -6,19 +6,15 @@ Frozen; all faults are reported together. Only `bootstrap` and `cli` read this.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
+from urllib.parse import urlsplit
 
-from pydantic import AnyHttpUrl, BeforeValidator, Field, TypeAdapter, ValidationError, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+import msgspec
+from msgspec import Meta
 
 from strongroom.core.errors import ConfigurationFault, InvalidName
 from strongroom.core.names import IndexName, parse_index_name
@@ -26,69 +22,45 @@ from strongroom.core.names import IndexName, parse_index_name
 ENVIRONMENT_PREFIX = "STRONGROOM_"
 CONFIG_FILE = Path("strongroom.toml")
 
-
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+Count = Annotated[int, Meta(ge=1)]
 
 
-class Settings(BaseSettings):
-    """Everything that can be set; each field is a flag and a variable of the same name."""
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be set; each field is a variable, and those of `serve` a flag, of the same name."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="forbid", toml_file=CONFIG_FILE, env_ignore_empty=True
-    )
+    data: Annotated[str, Meta(description="the data directory: database, blobs and key")] = "strongroom-data"
+    database: Annotated[str, Meta(description="the catalog's URL; empty: SQLite in the data directory")] = ""
+    host: Annotated[str, Meta(description="the address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="the port to listen on")] = 8000
+    workers: Annotated[int, Meta(ge=1, le=64, description="worker processes")] = 1
+    public_url: Annotated[str, Meta(description="the URL that clients use, when a proxy stands in front")] = ""
+    root_path: Annotated[str, Meta(description="the path prefix that a proxy puts in front, such as /packages")] = ""
+    default_index: Annotated[str, Meta(description="the index behind /simple/ and /legacy/")] = "main"
+    trusted_proxies: Annotated[
+        tuple[str, ...], Meta(description="networks whose X-Forwarded-For is believed, separated by commas")
+    ] = ()
+    max_upload_bytes: Annotated[Count, Meta(description="the largest file that may be published")] = 4 * 2**30
+    min_free_bytes: Annotated[
+        int, Meta(ge=0, description="uploads stop when the disk has less room than this")
+    ] = 256 * 2**20
+    cache_bytes: Annotated[int, Meta(ge=0, description="memory for rendered pages, per worker")] = 256 * 2**20
+    header_seconds: Annotated[Count, Meta(description="how long a client may take to send its headers")] = 10
+    stall_seconds: Annotated[
+        Count, Meta(description="a body must bring 1 KiB a second, measured over this many seconds")
+    ] = 30
+    body_seconds: Annotated[Count, Meta(description="how long a client may take to send a whole body")] = 3600
+    drain_seconds: Annotated[Count, Meta(description="how long requests in flight may go on after SIGTERM")] = 20
+    access_log: Annotated[bool, Meta(description="log a line for each request")] = False
 
-    data: Path = Field(Path("strongroom-data"), description="the data directory: database, blobs and key")
-    database: str = Field("", description="the catalog's URL; empty: SQLite in the data directory")
-    host: str = Field("127.0.0.1", description="the address to listen on")
-    port: int = Field(8000, ge=1, le=65535, description="the port to listen on")
-    workers: int = Field(1, ge=1, le=64, description="worker processes")
-    public_url: str = Field("", description="the URL that clients use, when a proxy stands in front")
-    root_path: str = Field("", description="the path prefix that a proxy puts in front, such as /packages")
-    default_index: str = Field("main", description="the index behind /simple/ and /legacy/")
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
-        (), description="networks whose X-Forwarded-For is believed, separated by commas"
-    )
-    max_upload_bytes: int = Field(4 * 2**30, ge=1, description="the largest file that may be published")
-    min_free_bytes: int = Field(256 * 2**20, ge=0, description="uploads stop when the disk has less room than this")
-    cache_bytes: int = Field(256 * 2**20, ge=0, description="memory for rendered pages, per worker")
-    header_seconds: int = Field(10, ge=1, description="how long a client may take to send its headers")
-    body_seconds: int = Field(3600, ge=1, description="how long a client may take to send a whole body")
-    drain_seconds: int = Field(20, ge=1, description="how long requests in flight may go on after SIGTERM")
-    access_log: bool = Field(default=False, description="log a line for each request")
-
-    @field_validator("default_index")
-    @classmethod
-    def _check_index(cls, value: str) -> str:
-        try:
-            return parse_index_name(value)
-        except InvalidName as fault:
-            raise ValueError(fault.sentence) from None
-
-    @field_validator("public_url")
-    @classmethod
-    def _check_url(cls, value: str) -> str:
-        if value:
-            TypeAdapter(AnyHttpUrl).validate_python(value)
-        return value.rstrip("/")
-
-    @field_validator("root_path")
-    @classmethod
-    def _check_root_path(cls, value: str) -> str:
-        stripped = value.strip("/")
-        return f"/{stripped}" if stripped else ""
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            ip_network(text, strict=False)
-        return value
+    @property
+    def directory(self) -> Path:
+        """Return the data directory as a path."""
+        return Path(self.data).absolute()
 
     @property
     def database_url(self) -> str:
         """Return the catalog's URL, the default one spelled out."""
-        return self.database or f"sqlite:///{self.data.absolute() / 'catalog.sqlite3'}"
+        return self.database or f"sqlite:///{self.directory / 'catalog.sqlite3'}"
 
     @property
     def index(self) -> IndexName:
@@ -106,38 +78,27 @@ class Settings(BaseSettings):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url or f"http://{host}:{self.port}{self.root_path}"
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order the sources: flags, environment, file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+_HINTS = get_type_hints(Settings, include_extras=True)
 
 
-def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:  # Any: values as the command line parsed them
+def load_settings(flags: Mapping[str, object] | None = None) -> Settings:
     """Return the settings; flags that are None count as not given. Raises `ConfigurationFault`."""
-    given = {name: value for name, value in (flags or {}).items() if value is not None and value != ()}
-    try:
-        return Settings(**given)
-    except ValidationError as fault:
-        raise ConfigurationFault(
-            "settings", "; ".join(_sentence(error) for error in fault.errors()), "Correct the flag, variable or line."
-        ) from None
-    except ValueError as fault:
-        raise ConfigurationFault("settings", f"{CONFIG_FILE} cannot be read: {fault}", "Correct the file.") from None
+    faults: list[str] = []
+    values: dict[str, Any] = {}  # Any: each value has the type of its field, which convert() checked
+    for source, given in (("", _given_flags(flags)), ("variable ", _given_variables()), ("", _given_lines(faults))):
+        for name, value in given.items():
+            if name not in values:
+                values[name] = _convert(name, value, source=source, faults=faults)
+    if faults:
+        raise ConfigurationFault("settings", "; ".join(faults), "Correct the flag, the variable or the line.")
+    return Settings(**values)
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:
     """Return the environment that makes `load_settings()` give these settings in another process."""
-    values = settings.model_dump(mode="json")
-    texts = {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in values.items()}
-    texts["data"] = str(settings.data.absolute())
-    return {f"{ENVIRONMENT_PREFIX}{name.upper()}": text for name, text in texts.items()}
+    values = msgspec.to_builtins(settings) | {"data": str(settings.directory)}
+    return {_variable(name): _as_text(value) for name, value in values.items()}
 
 
 def export_settings(settings: Settings) -> None:
@@ -145,6 +106,85 @@ def export_settings(settings: Settings) -> None:
     os.environ.update(settings_environment(settings))
 
 
-def _sentence(error: Mapping[str, Any]) -> str:  # Any: pydantic's error details
-    name = ".".join(str(part) for part in error["loc"]) or "settings"
-    return f"{name}: {str(error['msg']).removeprefix('Value error, ')} (got {error['input']!r})"
+def describe_settings() -> dict[str, str]:
+    """Return what each setting is for, by its name."""
+    return {name: _description(_HINTS[name]) for name in Settings.__struct_fields__}
+
+
+def _given_flags(flags: Mapping[str, object] | None) -> dict[str, object]:
+    return {name: value for name, value in (flags or {}).items() if value is not None}
+
+
+def _given_variables() -> dict[str, object]:
+    variables = {name: os.environ.get(_variable(name), "") for name in Settings.__struct_fields__}
+    return {name: value for name, value in variables.items() if value}
+
+
+def _given_lines(faults: list[str]) -> dict[str, object]:
+    try:
+        return tomllib.loads(CONFIG_FILE.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as fault:
+        faults.append(f"{CONFIG_FILE} cannot be read: {fault}")
+        return {}
+
+
+def _convert(name: str, value: object, *, source: str, faults: list[str]) -> object:
+    if name not in Settings.__struct_fields__:
+        faults.append(f"there is no setting '{name}'")
+        return None
+    shown = f"{source}{_variable(name) if source else name}"
+    if name == "trusted_proxies" and isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    try:
+        converted: object = msgspec.convert(value, _HINTS[name], strict=False)
+        return _CHECKS[name](converted) if name in _CHECKS else converted
+    except (ValueError, InvalidName) as fault:  # msgspec's ValidationError is a ValueError
+        faults.append(f"{shown}: {getattr(fault, 'sentence', fault)} (got {value!r})")
+        return None
+
+
+def _check_index(value: object) -> str:
+    return parse_index_name(str(value))
+
+
+def _check_url(value: object) -> str:
+    url = str(value).rstrip("/")
+    if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
+        raise ValueError("write a whole URL such as https://packages.company.example")
+    return url
+
+
+def _check_root_path(value: object) -> str:
+    stripped = str(value).strip("/")
+    return f"/{stripped}" if stripped else ""
+
+
+def _check_networks(value: object) -> object:
+    assert isinstance(value, tuple)
+    for text in value:
+        ip_network(text, strict=False)
+    return value
+
+
+_CHECKS: dict[str, Callable[[object], object]] = {
+    "default_index": _check_index,
+    "public_url": _check_url,
+    "root_path": _check_root_path,
+    "trusted_proxies": _check_networks,
+}
+
+
+def _variable(name: str) -> str:
+    return f"{ENVIRONMENT_PREFIX}{name.upper()}"
+
+
+def _as_text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _description(hint: Any) -> str:  # Any: an Annotated type has no type of its own
+    return next(
+        (meta.description for meta in reversed(hint.__metadata__) if isinstance(meta, Meta) and meta.description), ""
+    )

@@ -40,7 +40,7 @@ def command(context: click.Context, /, **flags: Any) -> None:  # Any: values as 
 
     export_settings(settings)
     setup_secret = asyncio.run(prepare(settings))
-    click.echo(banner(settings.url, data=str(settings.data.absolute()), setup_secret=setup_secret), err=True)
+    click.echo(banner(settings.url, data=str(settings.directory), setup_secret=setup_secret), err=True)
     sys.stderr.flush()
     run_server(settings)
 

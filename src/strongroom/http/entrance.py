@@ -7,17 +7,17 @@ deadlines for bodies, the server those for headers.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
-import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strongroom.core.errors import StorageFault, StrongroomError
 from strongroom.http.errors import render_error, status_of
 
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 
 Opener = Callable[[], AbstractAsyncContextManager[ASGIApp]]
 
@@ -80,11 +80,15 @@ class Catching:
         except StrongroomError as fault:
             error = fault
             if status_of(error) >= 500:
-                _log.error(error.message, code=error.code, method=scope["method"], path=scope["path"])
+                _log.error(error.message, extra={"fields": {"code": error.code, **_where(scope)}})
         except Exception:
             error = StorageFault("server-fault", "An unexpected fault")
-            _log.exception("request failed", method=scope["method"], path=scope["path"])
+            _log.exception("request failed", extra={"fields": _where(scope)})
         if not started:
             status, headers, body = render_error(error)
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
+
+
+def _where(scope: Scope) -> dict[str, str]:
+    return {"method": scope["method"], "path": scope["path"]}

@@ -7,9 +7,9 @@ page below this URL belongs to the lane.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -28,7 +28,7 @@ from strongroom.services.publish import Publish
 
 # twine and poetry take any redirect for an error, so both spellings are answered.
 _PATHS = ("/{index}/legacy/", "/{index}/legacy", "/legacy/", "/legacy")
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 _FORM_BYTES = LONGEST_IGNORED_BYTES
 """What the form may have besides its file."""
 
@@ -51,7 +51,7 @@ class Legacy:
             return answer_published(await self._publish(request, caller))
         except StrongroomError as error:
             if status_of(error) >= 500:
-                _log.error(error.message, code=error.code, path=request.scope["path"])
+                _log.error(error.message, extra={"fields": {"code": error.code, "path": request.scope["path"]}})
             return answer_refusal(error, request.headers.get("accept", ""))
 
     async def _publish(self, request: Request, caller: Caller) -> Published:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-
-import structlog
 
 from strongroom.core.access import (
     IndexTarget,
@@ -60,7 +59,7 @@ LEASE_LIFETIME = timedelta(hours=24)
 """Longer than any upload may take; after it the sweep may remove what the upload left."""
 
 _BATCH_BYTES = 1024 * 1024
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,9 @@ class Publish:
         try:
             await self.catalog.write(lambda tx: tx.leases.remove(lease.lease_id))
         except StrongroomError as fault:
-            _log.warning("a lease is left to expire", lease_id=lease.lease_id, code=fault.code)
+            _log.warning(
+                "a lease is left to expire", extra={"fields": {"lease_id": lease.lease_id, "code": fault.code}}
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +208,9 @@ class Upload:
             return None
         provenance = build_provenance(form.attestations)
         if provenance is None:
-            _log.info("attestations ignored: not a JSON array of PEP 740 objects", filename=form.filename)
+            _log.info(
+                "attestations ignored: not a JSON array of PEP 740 objects", extra={"fields": {"filename": form.filename}}
+            )
         return provenance
 
     def _plan(self, tx: Transaction, draft: Draft) -> Plan | AlreadyThere:

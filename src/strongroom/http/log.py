@@ -1,0 +1,51 @@
+"""How the server's log lines look: one line an event, JSON but on a terminal.
+
+The message reads alone; what identifies it comes as fields (`extra={"fields": ...}`).
+Control characters are escaped, so that nobody writes lines of his own into the log.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+
+import msgspec
+
+
+class JsonLines(logging.Formatter):
+    """A JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            "logger": record.name,
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line, enc_hook=str).decode()
+
+
+class TerminalLines(logging.Formatter):
+    """Time, level, message and fields, for a person."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        clock = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
+        fields = " ".join(f"{key}={value!a}" for key, value in getattr(record, "fields", {}).items())
+        line = f"{clock} {record.levelname.lower():7} {ascii(record.getMessage())[1:-1]} {fields}".rstrip()
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def configure_logging() -> None:
+    """Send this program's log to standard error, in the form that fits whoever reads it."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(TerminalLines() if sys.stderr.isatty() else JsonLines())
+    logger = logging.getLogger("strongroom")
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
