@@ -1,0 +1,105 @@
+"""Things of the index as the command line shows them: plain values, never a secret.
+
+Decides the field names that scripts read from `--json`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from strongroom.cli.output import View
+from strongroom.core.access import Grant, Token, describe_grant
+from strongroom.core.events import Entry
+from strongroom.core.model import File, Index, Project
+from strongroom.services.accounts import Account
+
+
+def view_account(account: Account) -> View:
+    """Show a user."""
+    return {
+        "name": account.name,
+        "administrator": account.is_administrator,
+        "disabled": account.is_disabled,
+        "password": account.has_password,
+        "created": _time(account.created_at),
+        "grants": view_grants(account.grants),
+    }
+
+
+def view_grants(grants: tuple[Grant, ...]) -> list[str]:
+    """Show grants as sentences."""
+    return [describe_grant(grant) for grant in grants]
+
+
+def view_grant(grant: Grant) -> View:
+    """Show a grant by its parts."""
+    return {"rights": sorted(grant.rights), "index": grant.index, "projects": grant.projects}
+
+
+def view_token(token: Token) -> View:
+    """Show a token without its digest."""
+    return {
+        "id": token.token_id,
+        "owner": token.owner,
+        "label": token.label,
+        "rights": sorted(token.scope.rights),
+        "indexes": sorted(token.scope.indexes),
+        "projects": list(token.scope.projects),
+        "networks": [str(network) for network in token.networks],
+        "created": _time(token.created_at),
+        "expires": _time(token.expires_at),
+        "revoked": _time(token.revoked_at),
+        "last_used": _time(token.last_used_at),
+    }
+
+
+def view_index(index: Index) -> View:
+    """Show an index's settings."""
+    return {
+        "name": index.name,
+        "accepts_uploads": index.accepts_uploads,
+        "anonymous_read": index.anonymous_read,
+        "created": _time(index.created_at),
+    }
+
+
+def view_file(file: File) -> View:
+    """Show a file of a release."""
+    return {
+        "index": file.index,
+        "project": file.project,
+        "version": str(file.version),
+        "filename": file.filename,
+        "sha256": file.sha256,
+        "yanked": None if file.yank is None else file.yank.reason,
+    }
+
+
+def view_project(project: Project) -> View:
+    """Show a project's status."""
+    return {
+        "index": project.index,
+        "project": project.name,
+        "status": project.status.value,
+        "reason": project.status_reason,
+    }
+
+
+def view_entry(entry: Entry) -> View:
+    """Show an entry of the audit log: its place, who, and the event's own fields."""
+    event = msgspec.to_builtins(entry.event)
+    return {
+        "serial": entry.serial,
+        "at": _time(entry.at),
+        "actor": entry.actor.name,
+        "address": entry.actor.address,
+        "client": entry.actor.client,
+        "event": event,
+        "hash": entry.chain_hash.hex(),
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat(timespec="seconds")
