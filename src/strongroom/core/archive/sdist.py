@@ -28,8 +28,8 @@ def read_tar_sdist(file: BinaryIO, size_bytes: int, *, limits: Limits) -> bytes:
     for entry in walk_tar(stream, limits, is_wanted=lambda path, size: _is_pkg_info(path, size, limits)):
         tree.add(entry)
     root = find_root(tree.paths)
-    tree.seen.check_directories()
     check_symlinks(tree.symlinks, tree.paths, root=root)
+    tree.seen.check_directories()
     if f"{root}/{_PKG_INFO}" not in tree.kept:
         raise _no_pkg_info(root)
     return tree.kept[f"{root}/{_PKG_INFO}"]

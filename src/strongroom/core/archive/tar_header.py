@@ -55,11 +55,12 @@ def has_checksum(block: bytes) -> bool:
     told = _OCTAL.fullmatch(block[_CHECKSUM])
     if len(block) < BLOCK or told is None or not told[1]:
         return False
-    blank = block[:148] + b" " * 8 + block[156:]
-    unsigned = sum(blank)
+    # The field itself counts as eight spaces.
+    unsigned = sum(block) - sum(block[_CHECKSUM]) + 8 * 32
+    if int(told[1], 8) == unsigned:
+        return True
     # Some old programs summed signed bytes.
-    signed = unsigned - 256 * sum(byte > 127 for byte in blank)
-    return int(told[1], 8) in (unsigned, signed)
+    return int(told[1], 8) == unsigned - 256 * sum(byte > 127 for byte in block)
 
 
 def _text(field: bytes) -> bytes:
