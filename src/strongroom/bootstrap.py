@@ -171,6 +171,7 @@ def application() -> ASGIApp:
 async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
     """Open the stores and yield the application on them."""
     from strongroom.http.assembly import Parts, assemble
+    from strongroom.http.body import BodyDeadlines
 
     async with open_store(settings) as services:
         parts = Parts(
@@ -180,7 +181,9 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
             public_url=settings.public_url or None,
             prefix=settings.root_path,
             cache_bytes=settings.cache_bytes,
-            body_seconds=settings.body_seconds,
+            body_deadlines=BodyDeadlines(
+                window_seconds=float(settings.stall_seconds), total_seconds=float(settings.body_seconds)
+            ),
         )
         assembled = assemble(parts)
         await assembled.cache.refresh()

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import socket
 import sys
 from typing import Any
 
 import click
 
+from strongroom.cli.command import Command
 from strongroom.core.errors import ConfigurationFault
 
 
-@click.command(name="serve")
-@click.option("--data", help="The data directory; made if it is not there.")
+@click.command(name="serve", cls=Command)
 @click.option("--database", help="The catalog's URL; SQLite in the data directory by default.")
 @click.option("--host", help="The address to listen on (127.0.0.1).")
 @click.option("--port", type=int, help="The port to listen on (8000).")
@@ -30,10 +31,10 @@ from strongroom.core.errors import ConfigurationFault
 @click.pass_context
 def command(context: click.Context, /, **flags: Any) -> None:  # Any: values as click parsed them
     """Run the index. Every flag has its variable: STRONGROOM_PORT for --port."""
+    gc.disable()  # nothing that the start makes is garbage; collecting costs a sixth of it
     from strongroom.config import export_settings, load_settings
 
-    inherited = context.obj if isinstance(context.obj, dict) else {}
-    settings = load_settings({**inherited, **{name: value for name, value in flags.items() if value is not None}})
+    settings = load_settings({**(context.obj or {}), **flags})
     _check_port(settings.host, settings.port)
 
     from strongroom.bootstrap import prepare, run_server
@@ -42,6 +43,8 @@ def command(context: click.Context, /, **flags: Any) -> None:  # Any: values as 
     setup_secret = asyncio.run(prepare(settings))
     click.echo(banner(settings.url, data=str(settings.directory), setup_secret=setup_secret), err=True)
     sys.stderr.flush()
+    gc.freeze()  # the workers are forks: what they never touch they share
+    gc.enable()
     run_server(settings)
 
 

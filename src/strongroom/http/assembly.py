@@ -18,6 +18,8 @@ from strongroom.http.body import BodyDeadlines, BodyGuard
 from strongroom.http.cache import Cache
 from strongroom.http.entrance import Catching
 from strongroom.http.files import Files
+from strongroom.http.integrity import Integrity
+from strongroom.http.jsonapi import JsonApi
 from strongroom.http.lane import Lane
 from strongroom.http.operation import Operation
 from strongroom.http.pages import Pages
@@ -36,7 +38,7 @@ class Parts:
     public_url: str | None = None
     prefix: str = ""
     cache_bytes: int = 256 * 1024 * 1024
-    body_seconds: int = 3600
+    body_deadlines: BodyDeadlines = BodyDeadlines()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,14 @@ def assemble(parts: Parts) -> Assembled:
         *Operation(services.catalog, services.blobs).routes(),
         *SetupPages(services.setup).routes(),
         *Legacy(services.publish, parts.default_index).routes(),
+        *JsonApi(
+            services.browse,
+            cache,
+            default_index=parts.default_index,
+            public_url=parts.public_url,
+            prefix=parts.prefix,
+        ).routes(),
+        *Integrity(services.download, default_index=parts.default_index).routes(),
     ]
     router = build_router(guard, routes)
     lane = Lane(
@@ -70,5 +80,4 @@ def assemble(parts: Parts) -> Assembled:
         files=Files(services.download, cache),
         default_index=parts.default_index,
     )
-    deadlines = BodyDeadlines(total_seconds=float(parts.body_seconds))
-    return Assembled(BodyGuard(Catching(lane), deadlines), cache, authenticator)
+    return Assembled(BodyGuard(Catching(lane), parts.body_deadlines), cache, authenticator)
