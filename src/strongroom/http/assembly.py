@@ -6,7 +6,7 @@ hot path, then everything else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp
 
@@ -38,7 +38,7 @@ class Parts:
     public_url: str | None = None
     prefix: str = ""
     cache_bytes: int = 256 * 1024 * 1024
-    body_deadlines: BodyDeadlines = BodyDeadlines()
+    body_deadlines: BodyDeadlines = field(default_factory=BodyDeadlines)
 
 
 @dataclass(frozen=True, slots=True)
