@@ -15,10 +15,9 @@ from strongroom.core.access import (
     Right,
     Target,
     allows,
-    not_found,
 )
 from strongroom.core.caller import Caller, open_indexes
-from strongroom.core.errors import Conflict
+from strongroom.core.errors import Conflict, NotFound
 from strongroom.core.events import Event, IndexChanged, IndexCreated, IndexDeleted
 from strongroom.core.model import Index
 from strongroom.core.names import IndexName
@@ -180,7 +179,7 @@ def _may_read(tx: Transaction, caller: Caller, target: Target) -> bool:
 def _get_index(tx: Transaction, name: IndexName) -> Index:
     index = tx.indexes.find(name)
     if index is None:
-        raise not_found()
+        raise NotFound("index-unknown", f"There is no index '{name}'", "Check its name; see `strongroom index list`.")
     return index
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from packaging.version import Version
 
-from strongroom.core.access import ProjectTarget, Right, not_found
+from strongroom.core.access import ProjectTarget, Right
 from strongroom.core.caller import Caller
 from strongroom.core.errors import InvalidRequest, NotFound
 from strongroom.core.events import Deleted, Event, StatusChanged, Unyanked, Yanked
@@ -165,7 +165,11 @@ def _is_whole(selection: Selection) -> bool:
 def _get_project(tx: Transaction, target: ProjectTarget) -> Project:
     project = tx.projects.find(target.index, target.project)
     if project is None:
-        raise not_found()
+        raise NotFound(
+            "project-unknown",
+            f"There is no project '{target.project}' in the index '{target.index}'",
+            "Check the name and the index.",
+        )
     return project
 
 

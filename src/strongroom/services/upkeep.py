@@ -25,6 +25,7 @@ from strongroom.ports import BlobInfo, Blobs, Catalog, Clock, Transaction
 GRACE = timedelta(hours=24)
 """How long bytes without a row stay: longer than any upload takes."""
 _AT_ONCE = 500
+_REMOVAL_SECONDS = 60
 
 Progress = Callable[[int, int], None]
 """Is told how many of how many blobs are done."""
@@ -150,7 +151,7 @@ class Upkeep:
         relies on a blob that is there already: so it comes before (and the lease is
         seen here) or after (and the blob is gone and stored again).
         """
-        loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()  # free meanwhile: transactions run in a thread of their own
 
         def change(tx: Transaction) -> tuple[BlobInfo, ...]:
             needed = {sha256 for lease in tx.leases.list() for sha256 in lease.sha256}
@@ -158,7 +159,7 @@ class Upkeep:
                 needed |= _collect_needs(tx)[1].keys()
             unneeded = tuple(info for info in candidates if info.sha256 not in needed)
             for info in () if dry_run else unneeded:
-                asyncio.run_coroutine_threadsafe(self.blobs.remove(info.sha256), loop).result()
+                asyncio.run_coroutine_threadsafe(self.blobs.remove(info.sha256), loop).result(_REMOVAL_SECONDS)
             return unneeded
 
         return await self.catalog.write(change)
