@@ -7,11 +7,9 @@ for the server's workers. Whatever was opened here is closed here.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import datetime
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from starlette.types import ASGIApp
@@ -24,8 +22,7 @@ from strongroom.adapters.secrets import open_secrets
 from strongroom.adapters.sql.catalog import open_catalog
 from strongroom.config import Settings, load_settings
 from strongroom.core.caller import Caller, operator
-from strongroom.core.errors import ConfigurationFault, StrongroomError
-from strongroom.core.names import TokenId
+from strongroom.core.errors import ConfigurationFault
 from strongroom.services import Services
 from strongroom.services.accounts import Accounts
 from strongroom.services.audit import Audit
@@ -40,9 +37,6 @@ from strongroom.services.sign_in import SignIn
 from strongroom.services.tokens import Tokens
 from strongroom.services.upkeep import Upkeep
 
-_LAST_USED_SECONDS = 60
-_log = logging.getLogger(__name__)
-
 
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Services]:
@@ -50,9 +44,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
     make_data_directory(settings.directory)
     secrets = open_secrets(settings.directory)
     async with AsyncExitStack() as stack:
-        catalog = await asyncio.to_thread(
-            open_catalog, settings.database_url, chain_key=secrets.derive_key("audit")
-        )
+        catalog = await asyncio.to_thread(open_catalog, settings.database_url, chain_key=secrets.derive_key("audit"))
         stack.push_async_callback(catalog.close)
         blobs = LocalBlobs(settings.directory, settings.min_free_bytes)
         inspector = ProcessInspector()
@@ -76,7 +68,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
             setup=Setup(catalog, secrets, clock),
             sign_in=SignIn(catalog, secrets, passwords, clock),
             tokens=Tokens(catalog, secrets, clock),
-            upkeep=Upkeep(catalog, blobs, clock),
+            upkeep=Upkeep(catalog, blobs, clock, incoming=blobs),
         )
 
 
@@ -144,19 +136,6 @@ def run_server(settings: Settings) -> None:
     ).serve()
 
 
-async def _keep_last_used(services: Services, take: Callable[[], dict[TokenId, datetime]]) -> None:
-    """Write down once a minute when tokens were last used; a lost minute does no harm."""
-    while True:
-        await asyncio.sleep(_LAST_USED_SECONDS)
-        last_used = take()
-        if not last_used:
-            continue
-        try:
-            await services.catalog.write(lambda tx, used=last_used: tx.tokens.touch(used))  # type: ignore[misc]  # mypy cannot infer a default's lambda
-        except StrongroomError as fault:
-            _log.warning("times of last use are not kept", extra={"fields": {"code": fault.code}})
-
-
 def application() -> ASGIApp:
     """Return the ASGI application of one worker; its stores are opened at its start-up event."""
     from strongroom.http.entrance import Entrance
@@ -172,6 +151,7 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
     """Open the stores and yield the application on them."""
     from strongroom.http.assembly import Parts, assemble
     from strongroom.http.body import BodyDeadlines
+    from strongroom.worker import at_work, regular_jobs
 
     async with open_store(settings) as services:
         parts = Parts(
@@ -187,10 +167,5 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
         )
         assembled = assemble(parts)
         await assembled.cache.refresh()
-        task = asyncio.create_task(_keep_last_used(services, assembled.authenticator.take_last_used))
-        try:
+        async with at_work(regular_jobs(services, assembled.authenticator.take_last_used)):
             yield assembled.app
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task

@@ -54,9 +54,7 @@ def assemble(parts: Parts) -> Assembled:
     """Return the application; fails if a route does not declare the right that it needs."""
     services = parts.services
     cache = Cache(services.catalog, limit_bytes=parts.cache_bytes)
-    authenticator = Authenticator(
-        services.sign_in, cache, clock=services.clock, trusted_proxies=parts.trusted_proxies
-    )
+    authenticator = Authenticator(services.sign_in, cache, clock=services.clock, trusted_proxies=parts.trusted_proxies)
     guard = Guard(authenticator, cache, parts.default_index)
     routes = [
         *Operation(services.catalog, services.blobs).routes(),

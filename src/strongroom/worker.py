@@ -1,0 +1,75 @@
+"""What a worker process does besides answering: small regular jobs, each harmless to repeat.
+
+Writes down when tokens were last used, and once a day sweeps away what crashed uploads
+left. A job that fails is logged and tried again at its next turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from strongroom.core.caller import operator
+from strongroom.core.errors import StrongroomError
+from strongroom.core.names import TokenId
+from strongroom.ports import Catalog
+from strongroom.services import Services
+
+_log = logging.getLogger(__name__)
+_SERVER = operator("server")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to do every so many seconds."""
+
+    name: str
+    every_seconds: float
+    run: Callable[[], Awaitable[None]]
+
+
+def regular_jobs(services: Services, take_last_used: Callable[[], dict[TokenId, datetime]]) -> tuple[Job, ...]:
+    """Return the jobs of a worker; `take_last_used` hands over the tokens used since its last call."""
+
+    async def keep_last_used() -> None:
+        await _touch(services.catalog, take_last_used())
+
+    async def sweep() -> None:
+        report = await services.upkeep.sweep(_SERVER)
+        if report.blobs or report.leases or report.incoming:
+            fields = {"blobs": report.blobs, "freed_bytes": report.freed_bytes, "leases": report.leases}
+            _log.info("swept away what uploads had left", extra={"fields": fields})
+
+    return Job("keep times of last use", 60, keep_last_used), Job("sweep", 24 * 3600, sweep)
+
+
+@asynccontextmanager
+async def at_work(jobs: tuple[Job, ...]) -> AsyncIterator[None]:
+    """Run the jobs as long as the block lasts; a running one is cancelled at its end."""
+    tasks = [asyncio.create_task(_repeat(job)) for job in jobs]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _repeat(job: Job) -> None:
+    while True:
+        await asyncio.sleep(job.every_seconds)
+        try:
+            await job.run()
+        except StrongroomError as fault:
+            _log.warning("a regular job failed", extra={"fields": {"job": job.name, "code": fault.code}})
+
+
+async def _touch(catalog: Catalog, last_used: dict[TokenId, datetime]) -> None:
+    if last_used:
+        await catalog.write(lambda tx: tx.tokens.touch(last_used))
