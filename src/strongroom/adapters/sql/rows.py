@@ -17,7 +17,7 @@ AnyRow = Row[*tuple[Any, ...]]
 """A row of a whole table: SQLAlchemy does not know the types of `select(table)`, so `Any` it is."""
 
 
-def insert_row(connection: Connection, statement: Insert, values: Values, *, taken: str) -> None:
+def insert_row(connection: Connection, statement: Insert, *, values: Values, taken: str) -> None:
     """Insert one row; raises `Conflict` with the given sentence when its key is taken.
 
     The savepoint keeps the transaction usable afterwards: PostgreSQL refuses every
@@ -32,13 +32,13 @@ def insert_row(connection: Connection, statement: Insert, values: Values, *, tak
         raise Conflict("taken", taken) from error
 
 
-def change_row(connection: Connection, statement: Update, values: Values, *, missing: str) -> None:
+def change_row(connection: Connection, statement: Update, *, values: Values, missing: str) -> None:
     """Update one row; raises `Conflict` with the given sentence when there is none."""
     if connection.execute(statement, values).rowcount == 0:
         raise Conflict("missing", missing)
 
 
-def delete_rows(connection: Connection, statement: Delete, values: Values) -> int:
+def delete_rows(connection: Connection, statement: Delete, *, values: Values) -> int:
     """Delete the rows and return how many there were; raises `Conflict` when others refer to one of them."""
     with connection.begin_nested():
         return connection.execute(statement, values).rowcount

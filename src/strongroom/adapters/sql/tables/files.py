@@ -51,18 +51,18 @@ class SqlFiles:
     def add(self, file: File) -> None:
         """Raise `Conflict` when the index already has the filename, or lacks the project."""
         taken = f"The index '{file.index}' has a file called '{file.filename}' already"
-        insert_row(self._connection, _ADD, _values(file), taken=taken)
+        insert_row(self._connection, _ADD, values=_values(file), taken=taken)
 
     def replace(self, file: File) -> None:
         """Raise `Conflict` when there is no such file."""
         values = {**_values(file), **_key(file.index, file.filename)}
         missing = f"The index '{file.index}' has no file called '{file.filename}'"
-        change_row(self._connection, _REPLACE, values, missing=missing)
+        change_row(self._connection, _REPLACE, values=values, missing=missing)
 
     def bury(self, tombstone: Tombstone) -> None:
         """Remove the file of that name and keep the name taken; raises `Conflict` when it was buried before."""
         taken = f"The file '{tombstone.filename}' of the index '{tombstone.index}' was deleted before"
-        insert_row(self._connection, _BURY, _tombstone_values(tombstone), taken=taken)
+        insert_row(self._connection, _BURY, values=_tombstone_values(tombstone), taken=taken)
         self._connection.execute(_REMOVE, _key(tombstone.index, tombstone.filename))
 
     def find_tombstone(self, index: IndexName, filename: Filename) -> Tombstone | None:

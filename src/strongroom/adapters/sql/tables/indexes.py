@@ -33,16 +33,18 @@ class SqlIndexes:
 
     def add(self, index: Index) -> None:
         """Raise `Conflict` when the name is taken."""
-        insert_row(self._connection, _ADD, _values(index), taken=f"There is an index called '{index.name}' already")
+        insert_row(
+            self._connection, _ADD, values=_values(index), taken=f"There is an index called '{index.name}' already"
+        )
 
     def replace(self, index: Index) -> None:
         """Raise `Conflict` when there is no such index."""
         values = {**_values(index), "key": index.name}
-        change_row(self._connection, _REPLACE, values, missing=f"There is no index called '{index.name}'")
+        change_row(self._connection, _REPLACE, values=values, missing=f"There is no index called '{index.name}'")
 
     def remove(self, name: IndexName) -> None:
         """Raise `Conflict` when the index has projects."""
-        delete_rows(self._connection, _REMOVE, {"key": name})
+        delete_rows(self._connection, _REMOVE, values={"key": name})
 
 
 def _values(index: Index) -> dict[str, object]:

@@ -25,12 +25,12 @@ class SqlLeases:
 
     def add(self, lease: Lease) -> None:
         """Raise `Conflict` when the id is taken."""
-        insert_row(self._connection, _ADD, _values(lease), taken=f"There is a lease '{lease.lease_id}' already")
+        insert_row(self._connection, _ADD, values=_values(lease), taken=f"There is a lease '{lease.lease_id}' already")
 
     def replace(self, lease: Lease) -> None:
         """Raise `Conflict` when there is no such lease: the sweep has ended it."""
         values = {**_values(lease), "key": lease.lease_id}
-        change_row(self._connection, _REPLACE, values, missing=f"There is no lease '{lease.lease_id}'")
+        change_row(self._connection, _REPLACE, values=values, missing=f"There is no lease '{lease.lease_id}'")
 
     def remove(self, lease_id: str) -> None:
         """Remove the lease, if it is there."""

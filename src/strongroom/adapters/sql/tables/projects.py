@@ -42,7 +42,7 @@ class SqlProjects:
 
     def remove(self, index: IndexName, name: ProjectName) -> None:
         """Raise `Conflict` when the project has files."""
-        delete_rows(self._connection, _REMOVE, _key(index, name))
+        delete_rows(self._connection, _REMOVE, values=_key(index, name))
 
 
 def _key(index: IndexName, name: ProjectName) -> dict[str, object]:

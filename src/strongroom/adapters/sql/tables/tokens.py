@@ -46,12 +46,12 @@ class SqlTokens:
 
     def add(self, token: Token) -> None:
         """Raise `Conflict` when the id is taken, or there is no such owner."""
-        insert_row(self._connection, _ADD, _values(token), taken=f"There is a token '{token.token_id}' already")
+        insert_row(self._connection, _ADD, values=_values(token), taken=f"There is a token '{token.token_id}' already")
 
     def replace(self, token: Token) -> None:
         """Raise `Conflict` when there is no such token."""
         values = {**_values(token), "key": token.token_id}
-        change_row(self._connection, _REPLACE, values, missing=f"There is no token '{token.token_id}'")
+        change_row(self._connection, _REPLACE, values=values, missing=f"There is no token '{token.token_id}'")
 
     def touch(self, last_used: dict[TokenId, datetime]) -> None:
         """Set the time of last use, unless a later one is stored. Writes no event."""

@@ -41,12 +41,12 @@ class SqlUsers:
 
     def add(self, user: User) -> None:
         """Raise `Conflict` when the name is taken."""
-        insert_row(self._connection, _ADD, _values(user), taken=f"There is a user called '{user.name}' already")
+        insert_row(self._connection, _ADD, values=_values(user), taken=f"There is a user called '{user.name}' already")
 
     def replace(self, user: User) -> None:
         """Raise `Conflict` when there is no such user."""
         values = {**_values(user), "key": user.name}
-        change_row(self._connection, _REPLACE, values, missing=f"There is no user called '{user.name}'")
+        change_row(self._connection, _REPLACE, values=values, missing=f"There is no user called '{user.name}'")
 
     def list_grants(self, name: UserName) -> tuple[Grant, ...]:
         """Return the user's grants in the order in which they were added."""

