@@ -1,0 +1,150 @@
+"""The API as an ASGI application, and its OpenAPI document.
+
+Every endpoint is a value with its right (`endpoint.py`), so one without it cannot be
+built. Answers what no endpoint answers: other methods, HEAD, OPTIONS, unknown paths.
+Does not check credentials or rights itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Protocol
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from strongroom.core.errors import NotAllowed, StrongroomError
+from strongroom.http.api import audit, files, identity, indexes, projects, releases, tokens, users
+from strongroom.http.api.document import OpenApiDocument
+from strongroom.http.api.endpoint import Endpoint, GuardedRoute
+from strongroom.http.api.faults import (
+    UnreadableRequest,
+    answer_error,
+    answer_http_exception,
+    answer_unexpected,
+    answer_unreadable,
+    answer_validation_error,
+)
+from strongroom.http.app import Guard
+from strongroom.http.routes import Public
+from strongroom.services.accounts import Accounts
+from strongroom.services.audit import Audit
+from strongroom.services.browse import Browse
+from strongroom.services.download import Download
+from strongroom.services.indexes import Indexes
+from strongroom.services.releases import Releases
+from strongroom.services.tokens import Tokens
+
+PATH = "/api/v1"
+"""Where the application is mounted."""
+
+
+class UseCases(Protocol):
+    """Those of the use cases that the API offers; `services.Services` has them."""
+
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def audit(self) -> Audit: ...
+    @property
+    def browse(self) -> Browse: ...
+    @property
+    def download(self) -> Download: ...
+    @property
+    def indexes(self) -> Indexes: ...
+    @property
+    def releases(self) -> Releases: ...
+    @property
+    def tokens(self) -> Tokens: ...
+
+
+def build_api(services: UseCases, guard: Guard, *, prefix: str = "") -> FastAPI:
+    """Return the application; `prefix` is the path that a proxy puts in front of the server's own."""
+    app = FastAPI(
+        title="Strongroom",
+        version=version("strongroom"),
+        openapi_url=None,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+        middleware=[Middleware(HeadAsGet)],
+        exception_handlers={
+            StrongroomError: answer_error,
+            HTTPException: answer_http_exception,
+            RequestValidationError: answer_validation_error,
+            UnreadableRequest: answer_unreadable,
+            Exception: answer_unexpected,
+        },
+    )
+    routes = [
+        GuardedRoute(endpoint, guard, tag=tag)
+        for tag, endpoints in _families(services, guard)
+        for endpoint in endpoints
+    ]
+    document = OpenApiDocument(app, routes, server_url=prefix + PATH)
+    reason = "the document tells how to ask, and nothing of what is stored"
+    openapi = Endpoint("GET", "/openapi.json", document.show_document, Public(reason))
+    routes.append(GuardedRoute(openapi, guard, tag="openapi"))
+    app.router.routes.extend([*routes, *_other_methods(routes)])
+    return app
+
+
+def _families(services: UseCases, guard: Guard) -> list[tuple[str, list[Endpoint]]]:
+    return [
+        (identity.TAG, identity.Identity().endpoints()),
+        (indexes.TAG, indexes.IndexEndpoints(services.indexes).endpoints()),
+        (
+            projects.TAG,
+            projects.ProjectEndpoints(services.releases, services.browse, cache=guard.cache).endpoints(),
+        ),
+        (releases.TAG, releases.ReleaseEndpoints(services.releases, services.browse).endpoints()),
+        (files.TAG, files.FileEndpoints(services.releases, services.download).endpoints()),
+        (users.TAG, users.UserEndpoints(services.accounts).endpoints()),
+        (tokens.TAG, tokens.TokenEndpoints(services.tokens).endpoints()),
+        (audit.TAG, audit.AuditEndpoints(services.audit).endpoints()),
+    ]
+
+
+class HeadAsGet:
+    """Middleware that answers HEAD as GET, without the body (RFC 9110 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_without_body(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        await self._app({**scope, "method": "GET"}, receive, send_without_body)
+
+
+class OtherMethods:
+    """Answers every method that a path does not have: OPTIONS says which it has, the others are refused."""
+
+    def __init__(self, methods: set[str]) -> None:
+        self._allowed = tuple(sorted({"OPTIONS", *methods, *({"HEAD"} if "GET" in methods else ())}))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request; raises `NotAllowed`."""
+        allowed = ", ".join(self._allowed)
+        if scope["method"] != "OPTIONS":
+            method = ascii(scope["method"][:20]).strip("'")
+            raise NotAllowed("method", f"{method} is not possible here", f"Use {allowed}.", allowed=self._allowed)
+        await Response(status_code=204, headers={"allow": allowed})(scope, receive, send)
+
+
+def _other_methods(routes: Sequence[GuardedRoute]) -> list[BaseRoute]:
+    by_path: dict[str, set[str]] = {}
+    for route in routes:
+        by_path.setdefault(route.path, set()).update(route.methods or ())
+    return [Route(path, OtherMethods(methods)) for path, methods in by_path.items()]

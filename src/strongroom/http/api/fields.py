@@ -1,0 +1,129 @@
+"""Names in bodies and queries: parsed at the door, described by their patterns.
+
+Each type is the core's own; its schema tells a client what the `parse_` function
+takes. A name that does not parse is a 422 with the core's sentence. Names in paths
+are in `places.py`: there a malformed name is a thing that does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from typing import Annotated, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from strongroom.core.access import Network
+from strongroom.core.errors import InvalidName
+from strongroom.core.names import (
+    RESERVED_INDEX_NAMES,
+    TOKEN_USER_NAMES,
+    IndexName,
+    ProjectName,
+    ProjectPattern,
+    UserName,
+    parse_index_name,
+    parse_project_name,
+    parse_project_pattern,
+    parse_user_name,
+)
+from strongroom.http.api.faults import NAME_FAULT
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+INDEX_SCHEMA: dict[str, object] = {
+    "type": "string",
+    "pattern": "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$",
+    "not": {"enum": sorted(RESERVED_INDEX_NAMES)},
+    "examples": ["main"],
+}
+PROJECT_SCHEMA: dict[str, object] = {
+    "type": "string",
+    "pattern": "^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$",
+    "examples": ["acme-billing"],
+}
+USER_SCHEMA: dict[str, object] = {
+    "type": "string",
+    "pattern": "^[a-z0-9]([a-z0-9._@+-]{0,62}[a-z0-9])?$",
+    "not": {"enum": sorted(TOKEN_USER_NAMES)},
+    "examples": ["bob"],
+}
+PATTERN_SCHEMA: dict[str, object] = {
+    "type": "string",
+    "pattern": "^[A-Za-z0-9._*?-]{1,128}$",
+    "description": "A project's name, or a pattern over normalised names with * and ?.",
+    "examples": ["acme-*"],
+}
+_V4_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+NETWORK_SCHEMA: dict[str, object] = {
+    "description": "An IPv4 or IPv6 network in CIDR notation, or one address.",
+    "anyOf": [
+        {"type": "string", "pattern": rf"^{_V4_BYTE}(\.{_V4_BYTE}){{3}}(/(3[0-2]|[12]?[0-9]))?$"},
+        {"type": "string", "format": "ipv6"},
+        {"type": "string", "pattern": "^[0-9a-fA-F:.]{2,45}/[0-9]{1,3}$"},
+    ],
+    "examples": ["10.0.0.0/8"],
+}
+
+
+class Body(BaseModel):
+    """What a client sends: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class View(BaseModel):
+    """What the server answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _parsed(parse: Callable[[S], T]) -> Callable[[S], T]:
+    """Return the function as pydantic wants it: its refusal becomes a validation error."""
+
+    def validate(raw: S) -> T:
+        try:
+            return parse(raw)
+        except InvalidName as fault:
+            raise PydanticCustomError(
+                NAME_FAULT, "{sentence}", {"code": fault.code, "sentence": fault.sentence}
+            ) from None
+
+    return validate
+
+
+def _parse_network(raw: object) -> Network:
+    try:
+        return ip_network(raw if isinstance(raw, str) and "%" not in raw else "", strict=False)
+    except ValueError:
+        raise InvalidName(
+            "network", f"{ascii(raw)[:60]} is not a network", "Write it as 10.0.0.0/8 or 2001:db8::/32."
+        ) from None
+
+
+IndexField = Annotated[IndexName, AfterValidator(_parsed(parse_index_name)), WithJsonSchema(INDEX_SCHEMA)]
+ProjectField = Annotated[ProjectName, AfterValidator(_parsed(parse_project_name)), WithJsonSchema(PROJECT_SCHEMA)]
+UserField = Annotated[UserName, AfterValidator(_parsed(parse_user_name)), WithJsonSchema(USER_SCHEMA)]
+PatternField = Annotated[ProjectPattern, AfterValidator(_parsed(parse_project_pattern)), WithJsonSchema(PATTERN_SCHEMA)]
+NetworkField = Annotated[Network, PlainValidator(_parsed(_parse_network)), WithJsonSchema(NETWORK_SCHEMA)]
+Time = Annotated[
+    AwareDatetime,
+    PlainSerializer(lambda time: _rfc3339(time), return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-05T12:00:00Z"]}),
+]
+"""RFC 3339 in UTC, with Z."""
+
+
+def _rfc3339(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
