@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from strongroom.core.caller import Caller
 from strongroom.core.distfile import parse_distribution_filename
@@ -159,14 +159,12 @@ class Importing:
     async def _publish(
         self, caller: Caller, index: IndexName, *, filename: Filename, candidate: Candidate
     ) -> Published:
-        file = await asyncio.to_thread(candidate.path.open, "rb")
-        try:
-            async with self.publish.begin(caller, index, uploaded_at=candidate.modified_at) as upload:
-                while chunk := await asyncio.to_thread(_read, file):
-                    await upload.write(chunk)
-                return await upload.finish(UploadForm(filename))
-        finally:
-            file.close()
+        async with self.publish.begin(caller, index, uploaded_at=candidate.modified_at) as upload:
+            position = 0
+            while chunk := await asyncio.to_thread(_read, candidate.path, position):
+                await upload.write(chunk)
+                position += len(chunk)
+            return await upload.finish(UploadForm(filename))
 
 
 def _scan(directory: Path) -> Found:
@@ -214,8 +212,11 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(file: BinaryIO) -> bytes:
-    return file.read(_CHUNK_BYTES)
+def _read(path: Path, position: int) -> bytes:
+    """Read the next chunk; the file is opened for each, so that none stays open when the import is cancelled."""
+    with path.open("rb") as file:
+        file.seek(position)
+        return file.read(_CHUNK_BYTES)
 
 
 def _first(faults: ExceptionGroup[StrongroomError]) -> StrongroomError:
