@@ -37,22 +37,22 @@ ZIPPED = Sdist(ending=".zip")
 EVIL = TarEntry(f"{TOP}/evil.py", b"evil")
 
 
-def sample(title: str, code: str, build: Callable[[], bytes]) -> Sample:
+def sample(title: str, build: Callable[[], bytes], *, code: str) -> Sample:
     """Make a sample of the plain sdist's name."""
     return Sample(title, code, build, PLAIN.filename)
 
 
 def of_entries(title: str, code: str, *entries: TarEntry) -> Sample:
     """Make a sample of an sdist with these entries more."""
-    return sample(title, code, lambda: build_tar_gz([*PLAIN.entries(), *entries]))
+    return sample(title, lambda: build_tar_gz([*PLAIN.entries(), *entries]), code=code)
 
 
-def of_pax(title: str, code: str, records: Mapping[str, str | bytes], *, entry: TarEntry = EVIL) -> Sample:
+def of_pax(title: str, records: Mapping[str, str | bytes], *, code: str, entry: TarEntry = EVIL) -> Sample:
     """Make a sample of an sdist with an extended header in front of one more entry."""
     return of_entries(title, code, pax(records), entry)
 
 
-def of_raw_pax(title: str, code: str, raw: bytes) -> Sample:
+def of_raw_pax(title: str, raw: bytes, *, code: str) -> Sample:
     """Make a sample of an sdist with an extended header of these bytes."""
     return of_entries(title, code, TarEntry("PaxHeaders/x", raw, b"x"), EVIL)
 
@@ -62,7 +62,7 @@ def link(name: str, target: str | bytes, *, kind: bytes = b"2") -> TarEntry:
     return TarEntry(f"{TOP}/{name}", kind=kind, link=target)
 
 
-def of_zip(title: str, code: str, entries: Iterable[ZipEntry]) -> Sample:
+def of_zip(title: str, entries: Iterable[ZipEntry], *, code: str) -> Sample:
     """Make a sample of a .zip sdist."""
     kept = list(entries)
     return Sample(title, code, lambda: build_zip(kept), ZIPPED.filename)
@@ -78,36 +78,36 @@ def with_zeros(mebibytes: int, *, noise_mebibytes: int = 0) -> bytes:
     head = b"".join(entry.pack() for entry in PLAIN.entries())
     zeros = TarEntry(f"{TOP}/zeros.bin", size=octal(mebibytes * MIB)).pack()
     noise = TarEntry(f"{TOP}/noise.bin", Random(0).randbytes(noise_mebibytes * MIB)).pack()
-    return gzipped_zeros(head + zeros, mebibytes, noise + END)
+    return gzipped_zeros(head + zeros, mebibytes, tail=noise + END)
 
 
 GZIP = [
-    sample("empty file", "gzip-truncated", lambda: b""),
-    sample("not gzip", "gzip-header", lambda: b"<!doctype html>" * 40),
-    sample("tar archive without gzip", "gzip-header", lambda: TAR),
-    sample("cut short", "gzip-truncated", lambda: BYTES[:-12]),
-    sample("cut inside the checksum", "gzip-truncated", lambda: BYTES[:-2]),
-    sample("wrong gzip checksum", "gzip-crc", lambda: BYTES[:-8] + b"\x00" * 4 + BYTES[-4:]),
-    sample("wrong length", "gzip-crc", lambda: BYTES[:-4] + b"\x00" * 4),
-    sample("damaged data", "gzip-damaged", lambda: BYTES[:10] + b"\xff" * 40 + BYTES[50:]),
-    sample("two gzip members", "gzip-multi-member", lambda: gzipped(TAR[:BLOCK]) + gzipped(TAR[BLOCK:])),
-    sample("a second archive behind", "gzip-multi-member", lambda: BYTES + BYTES),
-    sample("trailing data", "gzip-trailing-data", lambda: BYTES + b"more"),
-    sample("trailing zero bytes", "gzip-trailing-data", lambda: BYTES + bytes(512)),
-    sample("ZIP file behind", "polyglot", lambda: BYTES + ZIPPED.build()),
-    sample("ZIP file in the gzip header", "polyglot", lambda: gzip_with_extra(TAR, ZIPPED.build())),
-    sample("gzip in gzip", "tar-checksum", lambda: gzipped(BYTES * 4)),
-    sample("text in gzip", "tar-checksum", lambda: gzipped(b"hello" * 200)),
-    sample("gzip bomb", "tar-bomb-ratio", lambda: with_zeros(2000)),
-    sample("gzip bomb in front of noise", "tar-bomb-ratio", lambda: with_zeros(400, noise_mebibytes=10)),
+    sample("empty file", lambda: b"", code="gzip-truncated"),
+    sample("not gzip", lambda: b"<!doctype html>" * 40, code="gzip-header"),
+    sample("tar archive without gzip", lambda: TAR, code="gzip-header"),
+    sample("cut short", lambda: BYTES[:-12], code="gzip-truncated"),
+    sample("cut inside the checksum", lambda: BYTES[:-2], code="gzip-truncated"),
+    sample("wrong gzip checksum", lambda: BYTES[:-8] + b"\x00" * 4 + BYTES[-4:], code="gzip-crc"),
+    sample("wrong length", lambda: BYTES[:-4] + b"\x00" * 4, code="gzip-crc"),
+    sample("damaged data", lambda: BYTES[:10] + b"\xff" * 40 + BYTES[50:], code="gzip-damaged"),
+    sample("two gzip members", lambda: gzipped(TAR[:BLOCK]) + gzipped(TAR[BLOCK:]), code="gzip-multi-member"),
+    sample("a second archive behind", lambda: BYTES + BYTES, code="gzip-multi-member"),
+    sample("trailing data", lambda: BYTES + b"more", code="gzip-trailing-data"),
+    sample("trailing zero bytes", lambda: BYTES + bytes(512), code="gzip-trailing-data"),
+    sample("ZIP file behind", lambda: BYTES + ZIPPED.build(), code="polyglot"),
+    sample("ZIP file in the gzip header", lambda: gzip_with_extra(TAR, ZIPPED.build()), code="polyglot"),
+    sample("gzip in gzip", lambda: gzipped(BYTES * 4), code="tar-checksum"),
+    sample("text in gzip", lambda: gzipped(b"hello" * 200), code="tar-checksum"),
+    sample("gzip bomb", lambda: with_zeros(2000), code="tar-bomb-ratio"),
+    sample("gzip bomb in front of noise", lambda: with_zeros(400, noise_mebibytes=10), code="tar-bomb-ratio"),
 ]
 
 BLOCKS = [
-    sample("cut inside a header", "tar-truncated", lambda: gzipped(TAR[:700])),
-    sample("cut inside a file", "tar-truncated", lambda: gzipped(build_tar([replace(EVIL, size=octal(9999))], end=b""))),
-    sample("data behind the end", "tar-trailing-data", lambda: build_tar_gz(PLAIN.entries(), end=END + b"more")),
-    sample("second archive behind the end", "tar-trailing-data", lambda: build_tar_gz(PLAIN.entries(), end=END + TAR)),
-    sample("entry behind one zero block", "tar-trailing-data", lambda: build_tar_gz(PLAIN.entries(), end=bytes(BLOCK) + EVIL.pack() + END)),
+    sample("cut inside a header", lambda: gzipped(TAR[:700]), code="tar-truncated"),
+    sample("cut inside a file", lambda: gzipped(build_tar([replace(EVIL, size=octal(9999))], end=b"")), code="tar-truncated"),
+    sample("data behind the end", lambda: build_tar_gz(PLAIN.entries(), end=END + b"more"), code="tar-trailing-data"),
+    sample("second archive behind the end", lambda: build_tar_gz(PLAIN.entries(), end=END + TAR), code="tar-trailing-data"),
+    sample("entry behind one zero block", lambda: build_tar_gz(PLAIN.entries(), end=bytes(BLOCK) + EVIL.pack() + END), code="tar-trailing-data"),
     of_entries("wrong checksum", "tar-checksum", replace(EVIL, checksum=b"000001\x00 ")),
     of_entries("no checksum", "tar-checksum", replace(EVIL, checksum=b" " * 8)),
     of_entries("unknown magic", "tar-magic", replace(EVIL, magic=b"ustar\x0099")),
@@ -130,27 +130,27 @@ BLOCKS = [
     of_entries("directory with content", "tar-link-data", replace(EVIL, name=f"{TOP}/sub/", kind=b"5")),
     of_entries("symbolic link with content", "tar-link-data", replace(EVIL, kind=b"2", link="PKG-INFO")),
     of_entries("hard link with content", "tar-link-data", replace(EVIL, kind=b"1", link=f"{TOP}/PKG-INFO")),
-    sample("many entries", "tar-too-many-entries", lambda: gzipped(TarEntry(f"{TOP}/", kind=b"5").pack() * 100_001)),
+    sample("many entries", lambda: gzipped(TarEntry(f"{TOP}/", kind=b"5").pack() * 100_001), code="tar-too-many-entries"),
 ]  # fmt: skip
 
 EXTENSIONS = [
-    of_pax("PAX size hides an archive", "tar-pax-size", {"size": "1024"}),
-    of_pax("PAX size of zero", "tar-pax-size", {"size": "0"}),
-    of_pax("PAX size in letters", "tar-pax-syntax", {"size": "4x"}),
-    of_pax("PAX sparse file", "tar-sparse", {"GNU.sparse.major": "1"}),
-    of_pax("PAX in another character set", "tar-pax-charset", {"hdrcharset": "BINARY"}),
-    of_pax("PAX path empty", "tar-pax-syntax", {"path": ""}),
-    of_pax("PAX path with NUL", "tar-pax-syntax", {"path": f"{TOP}/a\x00b"}),
-    of_pax("PAX path absolute", "path-absolute", {"path": "/etc/cron.d/demo"}),
-    of_raw_pax("PAX line too long", "tar-pax-syntax", b"99 path=x\n"),
-    of_raw_pax("PAX line too short", "tar-pax-syntax", b"2 path=x\n"),
-    of_raw_pax("PAX line without a length", "tar-pax-syntax", b"path=x\n"),
-    of_raw_pax("PAX line without a key", "tar-pax-syntax", pax_line(b"", b"x")),
-    of_raw_pax("PAX line without an end", "tar-pax-syntax", b"9 path=xy"),
-    of_raw_pax("PAX key twice", "tar-pax-duplicate", pax_line(b"path", b"a") + pax_line(b"path", b"b")),
+    of_pax("PAX size hides an archive", {"size": "1024"}, code="tar-pax-size"),
+    of_pax("PAX size of zero", {"size": "0"}, code="tar-pax-size"),
+    of_pax("PAX size in letters", {"size": "4x"}, code="tar-pax-syntax"),
+    of_pax("PAX sparse file", {"GNU.sparse.major": "1"}, code="tar-sparse"),
+    of_pax("PAX in another character set", {"hdrcharset": "BINARY"}, code="tar-pax-charset"),
+    of_pax("PAX path empty", {"path": ""}, code="tar-pax-syntax"),
+    of_pax("PAX path with NUL", {"path": f"{TOP}/a\x00b"}, code="tar-pax-syntax"),
+    of_pax("PAX path absolute", {"path": "/etc/cron.d/demo"}, code="path-absolute"),
+    of_raw_pax("PAX line too long", b"99 path=x\n", code="tar-pax-syntax"),
+    of_raw_pax("PAX line too short", b"2 path=x\n", code="tar-pax-syntax"),
+    of_raw_pax("PAX line without a length", b"path=x\n", code="tar-pax-syntax"),
+    of_raw_pax("PAX line without a key", pax_line(b"", b"x"), code="tar-pax-syntax"),
+    of_raw_pax("PAX line without an end", b"9 path=xy", code="tar-pax-syntax"),
+    of_raw_pax("PAX key twice", pax_line(b"path", b"a") + pax_line(b"path", b"b"), code="tar-pax-duplicate"),
     of_entries("global path", "tar-pax-global", pax({"path": "x"}, kind=b"g"), EVIL),
     of_entries("global size", "tar-pax-global", pax({"size": "4"}, kind=b"g"), EVIL),
-    of_pax("huge PAX header", "tar-pax-too-large", {"comment": "a" * 2 * MIB}),
+    of_pax("huge PAX header", {"comment": "a" * 2 * MIB}, code="tar-pax-too-large"),
     of_entries("PAX header without entry", "tar-dangling-header", pax({"path": f"{TOP}/x"})),
     of_entries("two PAX headers", "tar-repeated-header", pax({"path": f"{TOP}/x"}), pax({"mtime": "1"}), EVIL),
     of_entries("two GNU long names", "tar-repeated-header", long_name(f"{TOP}/x"), long_name(f"{TOP}/y"), EVIL),
@@ -177,12 +177,12 @@ TREES = [
     of_entries("paths that differ in normalisation", "path-unicode-collision", replace(EVIL, name=f"{TOP}/\u00e9"), replace(EVIL, name=f"{TOP}/e\u0301")),
     of_entries("file as a directory", "path-file-as-directory", EVIL, replace(EVIL, name=f"{TOP}/evil.py/x")),
     of_entries("two top directories", "sdist-top-directory", replace(EVIL, name="other/evil.py")),
-    sample("no top directory", "sdist-top-directory", lambda: build_tar_gz([TarEntry("PKG-INFO", metadata_of("demo", "1.0"))])),
-    sample("empty archive", "sdist-top-directory", lambda: build_tar_gz([])),
-    sample("no PKG-INFO", "sdist-pkg-info-missing", Sdist(files={"PKG-INFO": None}).build),
-    sample("PKG-INFO deeper only", "sdist-pkg-info-missing", Sdist(files={"PKG-INFO": None, "demo.egg-info/PKG-INFO": b""}).build),
-    sample("PKG-INFO is a link", "sdist-pkg-info-missing", lambda: build_tar_gz([*Sdist(files={"PKG-INFO": None, "x": b""}).entries(), link("PKG-INFO", "x")])),
-    sample("huge PKG-INFO", "entry-too-large", Sdist(metadata=bytes(range(256)) * 40_000).build),
+    sample("no top directory", lambda: build_tar_gz([TarEntry("PKG-INFO", metadata_of("demo", "1.0"))]), code="sdist-top-directory"),
+    sample("empty archive", lambda: build_tar_gz([]), code="sdist-top-directory"),
+    sample("no PKG-INFO", Sdist(files={"PKG-INFO": None}).build, code="sdist-pkg-info-missing"),
+    sample("PKG-INFO deeper only", Sdist(files={"PKG-INFO": None, "demo.egg-info/PKG-INFO": b""}).build, code="sdist-pkg-info-missing"),
+    sample("PKG-INFO is a link", lambda: build_tar_gz([*Sdist(files={"PKG-INFO": None, "x": b""}).entries(), link("PKG-INFO", "x")]), code="sdist-pkg-info-missing"),
+    sample("huge PKG-INFO", Sdist(metadata=bytes(range(256)) * 40_000).build, code="entry-too-large"),
     of_entries("link out of the archive", "tar-link-escape", link("l", "../../etc/passwd")),
     of_entries("link to the neighbour", "tar-link-escape", link("l", "../other")),
     of_entries("chain of links that climbs out", "tar-link-escape", TarEntry(f"{TOP}/a/b/", kind=b"5"), link("a/b/up", "../.."), link("l", "a/b/up/../../etc")),
@@ -198,14 +198,14 @@ TREES = [
 ]  # fmt: skip
 
 NAMES = [
-    sample("metadata of another project", "metadata-name", Sdist(metadata=metadata_of("other", "1.0")).build),
-    sample("metadata of another version", "metadata-version", Sdist(metadata=metadata_of("demo", "2.0")).build),
-    sample("metadata without a version", "metadata-format", Sdist(metadata=b"Name: demo\nVersion: 1.0\n").build),
+    sample("metadata of another project", Sdist(metadata=metadata_of("other", "1.0")).build, code="metadata-name"),
+    sample("metadata of another version", Sdist(metadata=metadata_of("demo", "2.0")).build, code="metadata-version"),
+    sample("metadata without a version", Sdist(metadata=b"Name: demo\nVersion: 1.0\n").build, code="metadata-format"),
     Sample("filename without a version", "sdist-filename", PLAIN.build, Filename("demo.tar.gz")),
     Sample("filename with an odd version", "sdist-filename", PLAIN.build, Filename("demo-latest.tar.gz")),
-    of_zip("zip: two top directories", "sdist-top-directory", [*zip_entries(), ZipEntry("other/x.py")]),
-    of_zip("zip: no PKG-INFO", "sdist-pkg-info-missing", [ZipEntry(f"{TOP}/setup.py")]),
-    of_zip("zip: symbolic link", "entry-symlink", [*zip_entries(), ZipEntry(f"{TOP}/l", b"x", mode=0o120777)]),
+    of_zip("zip: two top directories", [*zip_entries(), ZipEntry("other/x.py")], code="sdist-top-directory"),
+    of_zip("zip: no PKG-INFO", [ZipEntry(f"{TOP}/setup.py")], code="sdist-pkg-info-missing"),
+    of_zip("zip: symbolic link", [*zip_entries(), ZipEntry(f"{TOP}/l", b"x", mode=0o120777)], code="entry-symlink"),
     Sample("zip: tar archive called .zip", "polyglot", lambda: TAR, ZIPPED.filename),
     Sample("zip: trailing data", "zip-trailing-data", lambda: ZIPPED.build() + b"more", ZIPPED.filename),
 ]  # fmt: skip

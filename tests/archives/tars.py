@@ -97,7 +97,7 @@ def gzip_with_extra(data: bytes, extra: bytes) -> bytes:
     return head + body + struct.pack("<II", zlib.crc32(data), len(data))
 
 
-def gzipped_zeros(head: bytes, mebibytes: int, tail: bytes = b"") -> bytes:
+def gzipped_zeros(head: bytes, mebibytes: int, *, tail: bytes = b"") -> bytes:
     """Return one gzip member with so many MiB of zeros between head and tail, made fast."""
     zeros = bytes(1 << 20)
     first, last = (zlib.compressobj(9, zlib.DEFLATED, -15) for _ in range(2))

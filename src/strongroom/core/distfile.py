@@ -81,7 +81,7 @@ def parse_distribution_filename(
     """
     if filename.endswith(".whl"):
         return _parse_wheel(filename)
-    return _parse_sdist(filename, name, version)
+    return _parse_sdist(filename, name=name, version=version)
 
 
 def read_distribution(filename: Filename, metadata: bytes) -> Distribution:
@@ -177,7 +177,7 @@ def _parse_wheel(filename: Filename) -> DistributionName:
     return DistributionName(parse_project_name(parts[0]), version, PackageType.WHEEL, tags[0])
 
 
-def _parse_sdist(filename: Filename, name: str | None, version: str | None) -> DistributionName:
+def _parse_sdist(filename: Filename, *, name: str | None, version: str | None) -> DistributionName:
     splits = list(_split_sdist(filename))
     if not splits:
         raise InvalidName(

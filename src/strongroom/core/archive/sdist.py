@@ -25,7 +25,7 @@ def read_tar_sdist(file: BinaryIO, size_bytes: int, *, limits: Limits) -> bytes:
     """Return PKG-INFO byte for byte, after every entry was checked; raises `Fault`."""
     stream = GzipStream(file, size_bytes, limits=limits)
     tree = _Tree(limits)
-    for entry in walk_tar(stream, limits, is_wanted=lambda path, size: _is_pkg_info(path, size, limits)):
+    for entry in walk_tar(stream, limits, is_wanted=lambda path, size: _is_pkg_info(path, size, limits=limits)):
         tree.add(entry)
     root = find_root(tree.paths)
     check_symlinks(tree.symlinks, tree.paths, root=root)
@@ -102,7 +102,7 @@ def _plain(path: str) -> str:
     return "" if path == "." else path
 
 
-def _is_pkg_info(path: bytes, size_bytes: int, limits: Limits) -> bool:
+def _is_pkg_info(path: bytes, size_bytes: int, *, limits: Limits) -> bool:
     parts = path.removeprefix(b"./").split(b"/")
     if len(parts) != 2 or parts[1] != _PKG_INFO.encode():
         return False

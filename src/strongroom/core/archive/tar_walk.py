@@ -45,7 +45,21 @@ class _Pending:
     long_name: bytes | None = None
     long_link: bytes | None = None
 
+    def add(self, kind: bytes, raw: bytes) -> None:
+        """Take one more extended header; raises `Fault` for the same kind twice."""
+        if kind == b"g":
+            check_global(raw)
+        elif kind == b"x" and self.pax is None:
+            self.pax = parse_pax(raw)
+        elif kind == b"L" and self.long_name is None:
+            self.long_name = _parse_long(raw)
+        elif kind == b"K" and self.long_link is None:
+            self.long_link = _parse_long(raw)
+        else:
+            raise Fault("tar-repeated-header", "An entry of the archive has the same extended header twice")
 
+
+_EXTENSIONS = frozenset({b"x", b"g", b"L", b"K"})
 _KINDS = {
     b"0": EntryKind.FILE,
     b"\x00": EntryKind.FILE,
@@ -60,7 +74,7 @@ def walk_tar(stream: GzipStream, limits: Limits, *, is_wanted: Callable[[bytes, 
 
     The content of a file is kept if `is_wanted(path, size_bytes)`, and passed over else.
     """
-    pending = _Pending()
+    pending: _Pending | None = None
     count = 0
     while (block := stream.read(BLOCK)) and block != ZERO_BLOCK:
         count += 1
@@ -71,21 +85,21 @@ def walk_tar(stream: GzipStream, limits: Limits, *, is_wanted: Callable[[bytes, 
                 "Leave out what is not needed to build, or split the package.",
             )
         header = parse_header(block)
-        if header.kind in b"xgLK":
-            _read_extension(stream, header, pending, limits=limits)
+        if header.kind in _EXTENSIONS:
+            pending = pending or _Pending()
+            pending.add(header.kind, _read_extension(stream, header, limits=limits))
             continue
-        yield _read_entry(stream, header, pending, is_wanted=is_wanted)
-        pending = _Pending()
-    if pending != _Pending():
+        if pending is not None:
+            header = _apply(header, pending)
+            pending = None
+        yield _read_entry(stream, header, is_wanted=is_wanted)
+    if pending is not None:
         raise Fault("tar-dangling-header", "The archive ends after an extended header, without its entry")
     if not stream.is_rest_zero():
         raise Fault("tar-trailing-data", "There is data after the end of the tar archive")
 
 
-def _read_entry(
-    stream: GzipStream, header: TarHeader, pending: _Pending, *, is_wanted: Callable[[bytes, int], bool]
-) -> TarEntry:
-    header = _apply(header, pending)
+def _read_entry(stream: GzipStream, header: TarHeader, *, is_wanted: Callable[[bytes, int], bool]) -> TarEntry:
     kind = _check_kind(header)
     if kind is EntryKind.FILE and is_wanted(header.name, header.size_bytes):
         content = _read_data(stream, header.size_bytes)
@@ -95,23 +109,29 @@ def _read_entry(
 
 
 def _check_kind(header: TarHeader) -> EntryKind:
-    shown = quoted(header.name)
-    if header.kind in (b"3", b"4"):
-        raise Fault("tar-device", f"The entry {shown} is a device")
-    if header.kind == b"6":
-        raise Fault("tar-fifo", f"The entry {shown} is a named pipe")
-    if header.kind == b"S":
-        raise Fault("tar-sparse", f"The entry {shown} is a sparse file", "Pack it without --sparse.")
     kind = _KINDS.get(header.kind)
     if kind is None:
-        raise Fault("tar-entry-kind", f"The entry {shown} is neither file, directory nor link")
+        raise _wrong_kind(header)
     if kind is EntryKind.FILE and header.name.endswith(b"/"):
         # Old tar had no type for directories; readers of today differ in what they make of this.
-        raise Fault("tar-directory-file", f"The entry {shown} is a file by its type and a directory by its name")
+        raise Fault(
+            "tar-directory-file", f"The entry {quoted(header.name)} is a file by its type and a directory by its name"
+        )
     if kind is not EntryKind.FILE and header.size_bytes:
         # Readers differ in whether they skip this data or read it as the next header.
-        raise Fault("tar-link-data", f"The entry {shown} is a directory or link and has content")
+        raise Fault("tar-link-data", f"The entry {quoted(header.name)} is a directory or link and has content")
     return kind
+
+
+def _wrong_kind(header: TarHeader) -> Fault:
+    shown = quoted(header.name)
+    if header.kind in (b"3", b"4"):
+        return Fault("tar-device", f"The entry {shown} is a device")
+    if header.kind == b"6":
+        return Fault("tar-fifo", f"The entry {shown} is a named pipe")
+    if header.kind == b"S":
+        return Fault("tar-sparse", f"The entry {shown} is a sparse file", "Pack it without --sparse.")
+    return Fault("tar-entry-kind", f"The entry {shown} is neither file, directory nor link")
 
 
 def _apply(header: TarHeader, pending: _Pending) -> TarHeader:
@@ -131,20 +151,10 @@ def _apply(header: TarHeader, pending: _Pending) -> TarHeader:
     )
 
 
-def _read_extension(stream: GzipStream, header: TarHeader, pending: _Pending, *, limits: Limits) -> None:
+def _read_extension(stream: GzipStream, header: TarHeader, *, limits: Limits) -> bytes:
     if header.size_bytes > limits.pax_bytes:
         raise Fault("tar-pax-too-large", f"An extended header of the archive has {header.size_bytes} bytes")
-    raw = _read_data(stream, header.size_bytes)
-    if header.kind == b"g":
-        check_global(raw)
-    elif header.kind == b"x" and pending.pax is None:
-        pending.pax = parse_pax(raw)
-    elif header.kind == b"L" and pending.long_name is None:
-        pending.long_name = _parse_long(raw)
-    elif header.kind == b"K" and pending.long_link is None:
-        pending.long_link = _parse_long(raw)
-    else:
-        raise Fault("tar-repeated-header", "An entry of the archive has the same extended header twice")
+    return _read_data(stream, header.size_bytes)
 
 
 def _parse_long(raw: bytes) -> bytes:

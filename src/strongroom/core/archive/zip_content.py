@@ -56,19 +56,19 @@ def _inflate(file: BinaryIO, member: ZipMember) -> Iterator[bytes]:
     for packed in _read_packed(file, member):
         pending = packed
         while pending and not stream.eof:
-            yield _decompress(stream, pending, member)
+            yield _decompress(stream, pending, member=member)
             pending = stream.unconsumed_tail
         if pending or stream.unused_data:
             raise Fault("zip-deflate-rest", f"There is hidden data behind the compressed data of {quoted(member.path)}")
     while not stream.eof:
         # What zlib holds back after its last input, if the output was full before.
-        chunk = _decompress(stream, b"", member)
+        chunk = _decompress(stream, b"", member=member)
         if not chunk and not stream.eof:
             raise Fault("zip-deflate", f"The compressed data of {quoted(member.path)} is cut short")
         yield chunk
 
 
-def _decompress(stream: zlib._Decompress, packed: bytes, member: ZipMember) -> bytes:
+def _decompress(stream: zlib._Decompress, packed: bytes, *, member: ZipMember) -> bytes:
     try:
         return stream.decompress(packed, _CHUNK)
     except zlib.error:

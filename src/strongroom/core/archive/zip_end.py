@@ -37,7 +37,7 @@ def read_end(file: BinaryIO, size_bytes: int) -> EndRecord:
     """Find the central directory; raises `Fault`."""
     at, fields = _find_end(file, size_bytes)
     directory_end = at
-    locator = _read_at(file, at - _LOCATOR.size, _LOCATOR.size)
+    locator = _read_at(file, at - _LOCATOR.size, size_bytes=_LOCATOR.size)
     if locator.startswith(_LOCATOR_SIGNATURE):
         directory_end, fields = _read_end64(file, locator, end=at, narrow=fields)
     disk, directory_disk, entries_here, entries, directory_size, directory_offset = fields
@@ -57,18 +57,18 @@ def has_zip_end(file: BinaryIO, size_bytes: int) -> bool:
     before it looks at the file's name (CVE-2026-3219): data may follow the end record.
     """
     start = max(0, size_bytes - _END.size - _LONGEST_COMMENT)
-    tail = _read_at(file, start, size_bytes - start)
+    tail = _read_at(file, start, size_bytes=size_bytes - start)
     at = tail.rfind(END_SIGNATURE)
     if at < 0 or at + _END.size > len(tail):
         return False
     _, _, _, _, entries, directory_size, _, _ = _END.unpack_from(tail, at)
-    first = _read_at(file, start + at - directory_size, 4)
+    first = _read_at(file, start + at - directory_size, size_bytes=4)
     return entries == 0 or first == b"PK\x01\x02"
 
 
 def _find_end(file: BinaryIO, size_bytes: int) -> tuple[int, tuple[int, ...]]:
     start = max(0, size_bytes - _END.size - _LONGEST_COMMENT)
-    tail = _read_at(file, start, size_bytes - start)
+    tail = _read_at(file, start, size_bytes=size_bytes - start)
     # The last signature, not the first that fits: readers that search backwards find this one.
     at = tail.rfind(END_SIGNATURE)
     if at < 0:
@@ -86,7 +86,7 @@ def _find_end(file: BinaryIO, size_bytes: int) -> tuple[int, tuple[int, ...]]:
 
 def _read_end64(file: BinaryIO, locator: bytes, *, end: int, narrow: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
     _, disk, at, disks = _LOCATOR.unpack(locator)
-    raw = _read_at(file, at, _END64.size)
+    raw = _read_at(file, at, size_bytes=_END64.size)
     if (disk, disks) != (0, 1) or at + _END64.size + _LOCATOR.size != end or not raw.startswith(_END64_SIGNATURE):
         raise Fault("zip-end64-locator", "The ZIP64 locator does not point to the record in front of it")
     _, record_size, _, _, *fields = _END64.unpack(raw)
@@ -98,7 +98,7 @@ def _read_end64(file: BinaryIO, locator: bytes, *, end: int, narrow: tuple[int, 
     return at, tuple(fields)
 
 
-def _read_at(file: BinaryIO, offset: int, size_bytes: int) -> bytes:
+def _read_at(file: BinaryIO, offset: int, *, size_bytes: int) -> bytes:
     """Return up to `size_bytes` from `offset`, nothing for a place outside the file."""
     if offset < 0 or offset >= 1 << 63:
         return b""

@@ -68,8 +68,8 @@ def read_members(file: BinaryIO, size_bytes: int, *, limits: Limits) -> tuple[Zi
     extents = sorted(
         (header.header_offset, member_end) for header, (_, member_end) in zip(headers, members, strict=True)
     )
-    _check_extents(file, extents, end.directory_offset)
-    _check_bomb([member for member, _ in members], size_bytes, limits)
+    _check_extents(file, extents, directory_offset=end.directory_offset)
+    _check_bomb([member for member, _ in members], size_bytes, limits=limits)
     return tuple(sorted((member for member, _ in members), key=lambda member: member.data_offset))
 
 
@@ -173,7 +173,7 @@ def _check_descriptor(file: BinaryIO, header: Header, *, is_wide: bool) -> int:
     return layout.size
 
 
-def _check_extents(file: BinaryIO, extents: list[tuple[int, int]], directory_offset: int) -> None:
+def _check_extents(file: BinaryIO, extents: list[tuple[int, int]], *, directory_offset: int) -> None:
     """Raise `Fault` unless the entries fill the file from its start to the directory."""
     position = 0
     for start, end in [*extents, (directory_offset, directory_offset)]:
@@ -193,7 +193,7 @@ def _refuse_gap(file: BinaryIO, position: int) -> None:
     raise Fault("zip-gap", "There is data between the entries of the ZIP file")
 
 
-def _check_bomb(members: list[ZipMember], size_bytes: int, limits: Limits) -> None:
+def _check_bomb(members: list[ZipMember], size_bytes: int, *, limits: Limits) -> None:
     unpacked = sum(member.unpacked_size for member in members)
     if unpacked > limits.unpacked_bytes:
         raise Fault("zip-bomb-total", f"The archive unpacks to {unpacked} bytes, over the limit", "Split the package.")

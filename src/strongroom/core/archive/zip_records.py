@@ -84,7 +84,7 @@ def read_central(file: BinaryIO) -> CentralHeader:
         raise Fault("zip-entry-comment", f"The entry {quoted(name)} has a comment")
     if disk != 0:
         raise Fault("zip-multi-disk", f"The entry {quoted(name)} says that it is on another disk")
-    unpacked, packed, offset = _widen((unpacked, packed, fields[17]), extras.get(_ZIP64_EXTRA), name)
+    unpacked, packed, offset = _widen((unpacked, packed, fields[17]), extras.get(_ZIP64_EXTRA), name=name)
     common = Header(name, flags, method, crc, packed, unpacked)
     _check_flags(common)
     return CentralHeader(common, offset, fields[16])
@@ -98,7 +98,7 @@ def read_local(file: BinaryIO) -> LocalHeader:
         raise Fault("zip-local-header", "The central directory points to a place where no entry begins")
     name = read_exactly(file, name_length)
     extras = _parse_extras(read_exactly(file, extra_length), name)
-    unpacked, packed = _widen((unpacked, packed), extras.get(_ZIP64_EXTRA), name)
+    unpacked, packed = _widen((unpacked, packed), extras.get(_ZIP64_EXTRA), name=name)
     size_bytes = _LOCAL.size + name_length + extra_length
     return LocalHeader(Header(name, flags, method, crc, packed, unpacked), size_bytes, _ZIP64_EXTRA in extras)
 
@@ -143,7 +143,7 @@ def _check_unicode_path(value: bytes, name: bytes) -> None:
         raise Fault("zip-unicode-path", f"The entry {quoted(name)} has a second, different name in an extra field")
 
 
-def _widen(sizes: tuple[int, ...], zip64: bytes | None, name: bytes) -> tuple[int, ...]:
+def _widen(sizes: tuple[int, ...], zip64: bytes | None, *, name: bytes) -> tuple[int, ...]:
     """Return `sizes` with each 0xFFFFFFFF replaced from the ZIP64 field; raises `Fault`.
 
     APPNOTE 4.5.3: "fields MUST only appear if the corresponding Local or Central
