@@ -31,6 +31,7 @@ from strongroom.http.api.faults import (
     answer_unreadable,
     answer_validation_error,
 )
+from strongroom.http.api.late import PATH
 from strongroom.http.app import Guard
 from strongroom.http.routes import Public
 from strongroom.services.accounts import Accounts
@@ -41,27 +42,44 @@ from strongroom.services.indexes import Indexes
 from strongroom.services.releases import Releases
 from strongroom.services.tokens import Tokens
 
-PATH = "/api/v1"
-"""Where the application is mounted."""
-
 
 class UseCases(Protocol):
     """Those of the use cases that the API offers; `services.Services` has them."""
 
     @property
-    def accounts(self) -> Accounts: ...
+    def accounts(self) -> Accounts:
+        """About users and their grants."""
+        ...
+
     @property
-    def audit(self) -> Audit: ...
+    def audit(self) -> Audit:
+        """About the event log."""
+        ...
+
     @property
-    def browse(self) -> Browse: ...
+    def browse(self) -> Browse:
+        """About what an index offers."""
+        ...
+
     @property
-    def download(self) -> Download: ...
+    def download(self) -> Download:
+        """About one file."""
+        ...
+
     @property
-    def indexes(self) -> Indexes: ...
+    def indexes(self) -> Indexes:
+        """About indexes."""
+        ...
+
     @property
-    def releases(self) -> Releases: ...
+    def releases(self) -> Releases:
+        """About published files."""
+        ...
+
     @property
-    def tokens(self) -> Tokens: ...
+    def tokens(self) -> Tokens:
+        """About tokens."""
+        ...
 
 
 def build_api(services: UseCases, guard: Guard, *, prefix: str = "") -> FastAPI:
