@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from strongroom.cli.command import Group
+from strongroom.cli.command import Group, wants_json
 from strongroom.cli.output import View, print_done, print_list
 from strongroom.cli.parameters import INDEX, PATTERN, RIGHT, USER
 from strongroom.cli.store import run
@@ -52,6 +52,8 @@ def list_grants(name: UserName | None) -> None:
     else:
         accounts = (run(lambda services, caller: services.accounts.get(caller, name)),)
     data: list[View] = [{"user": account.name, **view_grant(grant)} for account in accounts for grant in account.grants]
+    if not wants_json():
+        data = [{**item, "index": item["index"] or "every index"} for item in data]
     print_list(data, ("user", "rights", "index", "projects"), empty="There are no grants.")
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import assert_never
 
 from strongroom.core.errors import Forbidden, NotFound, Unauthenticated
 from strongroom.core.model import User
@@ -91,6 +92,8 @@ class Grant:
                 if self.index is not None and self.index != index:
                     return False
                 return self.projects == EVERY_PROJECT or fnmatchcase(project, self.projects)
+            case _:  # pragma: no cover
+                assert_never(target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,8 @@ def allows(principal: Principal, right: Right, target: Target, open_indexes: fro
                     "The token was made for something else; create one with this right.",
                 )
             return ALLOW
+        case _:  # pragma: no cover
+            assert_never(principal)
 
 
 def demand(principal: Principal, right: Right, target: Target, open_indexes: frozenset[IndexName]) -> None:
@@ -250,6 +255,8 @@ def may_somewhere(principal: Principal, right: Right, index: IndexName) -> bool:
             return False
         case Signed(grants=grants, scope=scope):
             return _reaches(grants, right, index) and (scope is None or _reaches(scope, right, index))
+        case _:  # pragma: no cover
+            assert_never(principal)
 
 
 def judge_presence(principal: Principal, now: datetime, address: Address | None) -> Verdict:
@@ -281,6 +288,8 @@ def describe(principal: Principal) -> str:
             return f"user:{user}"
         case Signed(user=user, token_id=token_id):
             return f"user:{user} token:{token_id}"
+        case _:  # pragma: no cover
+            assert_never(principal)
 
 
 def describe_grant(grant: Grant) -> str:
@@ -299,6 +308,8 @@ def describe_target(target: Target) -> str:
             return f"the index '{index}'"
         case ProjectTarget(index, project):
             return f"the project '{project}' in the index '{index}'"
+        case _:  # pragma: no cover
+            assert_never(target)
 
 
 def _is_open(right: Right, target: Target, open_indexes: frozenset[IndexName]) -> bool:
