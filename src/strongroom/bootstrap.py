@@ -168,4 +168,6 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
         assembled = assemble(parts)
         await assembled.cache.refresh()
         async with at_work(regular_jobs(services, assembled.authenticator.take_last_used)):
+            building = asyncio.create_task(assembled.api.prepare())  # FastAPI loads while the first pages are served
             yield assembled.app
+            await building

@@ -12,6 +12,8 @@ from starlette.types import ASGIApp
 
 from strongroom.core.access import Network
 from strongroom.core.names import IndexName
+from strongroom.http.api.late import PATH as API_PATH
+from strongroom.http.api.late import LateApi, late_api
 from strongroom.http.app import Guard, build_router
 from strongroom.http.auth import Authenticator
 from strongroom.http.body import BodyDeadlines, BodyGuard
@@ -48,6 +50,7 @@ class Assembled:
     app: ASGIApp
     cache: Cache
     authenticator: Authenticator
+    api: LateApi
 
 
 def assemble(parts: Parts) -> Assembled:
@@ -69,7 +72,8 @@ def assemble(parts: Parts) -> Assembled:
         ).routes(),
         *Integrity(services.download, default_index=parts.default_index).routes(),
     ]
-    router = build_router(guard, routes)
+    api = late_api(services, guard, prefix=parts.prefix)
+    router = build_router(guard, routes, [(API_PATH, api)])
     lane = Lane(
         router,
         authenticator=authenticator,
@@ -78,4 +82,4 @@ def assemble(parts: Parts) -> Assembled:
         files=Files(services.download, cache),
         default_index=parts.default_index,
     )
-    return Assembled(BodyGuard(Catching(lane), parts.body_deadlines), cache, authenticator)
+    return Assembled(BodyGuard(Catching(lane), parts.body_deadlines), cache, authenticator, api)
