@@ -53,7 +53,7 @@ class BodyGuard:
         try:
             await self._app(scope, body.receive, _Lingering(body, scope, send))
         except ClientDisconnect:
-            return  # nobody is left to hear an answer
+            return  # an everyday end of a request, and no fault of the server
 
 
 def allow_body(request: Request, size_bytes: int) -> None:
@@ -71,6 +71,8 @@ class _Body:
         self.is_complete = False
         self.is_given_up = False
         """Nothing more will come, or nothing more is waited for."""
+        self.is_alone = False
+        """The client has gone: nobody is left to hear an answer."""
         self.was_asked_for = False
         self.waits_for_continue = _header(scope, b"expect").lower() == b"100-continue"
         self._declared_bytes = _declared_length(scope)
@@ -106,6 +108,7 @@ class _Body:
         message = await self._wait()
         if message["type"] == "http.disconnect":
             self.is_given_up = True
+            self.is_alone = True
             return message
         size_bytes = len(message.get("body", b""))
         self._received_bytes += size_bytes
@@ -169,6 +172,8 @@ class _Lingering:
         self._send = send
 
     async def __call__(self, message: Message) -> None:
+        if self._body.is_alone:
+            return
         if self._body.is_complete:
             await self._send(message)
         elif message["type"] == "http.response.start":
