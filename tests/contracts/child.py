@@ -1,7 +1,8 @@
 """Another process that works on a catalog: `python -m tests.contracts.child URL what`.
 
 `append N` commits N events, `forever` commits until it is killed and prints each
-serial when it was acknowledged, `hang` stops in the middle of a transaction.
+serial when it was acknowledged, `hang` stops in the middle of a transaction, `open`
+only opens the catalog, and says when it begins to.
 """
 
 from __future__ import annotations
@@ -61,4 +62,6 @@ async def work(catalog: SqlCatalog, what: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[2] == "open":
+        say("opening")
     asyncio.run(work(open_catalog(sys.argv[1], chain_key=CHAIN_KEY), sys.argv[2:]))

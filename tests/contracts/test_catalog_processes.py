@@ -116,3 +116,14 @@ def test_processes_that_start_together_migrate_once(empty_url: str, how_many: in
     assert [process.returncode for process in started] == [0] * how_many
     with opened(empty_url) as catalog:
         assert catalog.read(lambda tx: tx.events.serial()) == how_many
+
+
+def test_a_killed_migration_is_made_again(empty_url: str) -> None:
+    """Wherever the first start is killed, the next one finds no tables or all of them, and works."""
+    for milliseconds in (0, 30, 60, 120, 240):
+        process = child.start(empty_url, "open")
+        assert read_line(process) == "opening"
+        time.sleep(milliseconds / 1000)
+        kill(process)
+    with opened(empty_url) as catalog:
+        assert catalog.append() == 1

@@ -41,6 +41,8 @@ def translate_faults(engine: Engine, translate: Callable[[BaseException], Strong
     """Let every driver error of the engine arrive as an error of the ports, inside transactions too."""
 
     def handle(context: ExceptionContext) -> StrongroomError | None:
+        if context.is_pre_ping:
+            return None  # a dead connection in the pool: SQLAlchemy replaces it when its own error arrives
         return translate(context.original_exception)
 
     event.listen(engine, "handle_error", handle)

@@ -44,6 +44,8 @@ class PostgresDatabase:
         self._readers = _make_engine(
             url, "REPEATABLE READ", connections=readers, settings=["default_transaction_read_only=on"]
         )
+        with self._readers.connect():  # a server that cannot be reached is found out before anything waits for it
+            pass
         _, parameters = self._writer.dialect.create_connect_args(url)
         self._listener = ChangeListener({**parameters, **_CONNECT}, self._sender)
 

@@ -52,6 +52,7 @@ class SqliteDatabase:
         self._checkpoint_at_bytes = _CHECKPOINT_BYTES
         self._unanswered_marks = 0
         _refuse_network_filesystem(self._path.parent, mounts)
+        _make_directory(self._path.parent)
         with self._lock.held(time.monotonic() + _START_TIMEOUT_SECONDS), raising_port_errors():
             _create_private_file(self._path)
             self._watch = _open_watch(self._path)
@@ -144,13 +145,23 @@ def _refuse_network_filesystem(directory: Path, mounts: Path) -> None:
         )
 
 
+def _make_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationFault(
+            "data-directory",
+            f"The data directory {directory} cannot be made: {error.strerror}",
+            "The server's user must be able to write there.",
+        ) from error
+
+
 def _create_private_file(path: Path) -> None:
     """Make the file before SQLite does, so that nobody else may read it, nor the log that takes its mode.
 
     An existing file is not opened: closing it would drop SQLite's own locks in this process.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
         pass

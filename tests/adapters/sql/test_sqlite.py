@@ -1,0 +1,210 @@
+"""The rules for SQLite: how each connection is set, who checkpoints, what is refused."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from strongroom.adapters.sql.catalog import open_catalog
+from strongroom.adapters.sql.sqlite import SqliteDatabase, has_wal_reset_bug
+from strongroom.core.errors import ConfigurationFault, StorageFault, StorageFull, Unavailable
+from strongroom.ports import Transaction
+from tests.contracts.driven import CHAIN_KEY, SOMEBODY, Driven, driven
+from tests.contracts.test_catalog_log import UPLOADED
+from tests.contracts.test_catalog_transactions import append
+from tests.fakes import START
+
+READERS = 2
+RULES = {
+    "journal_mode": "wal",
+    "synchronous": 2,  # FULL
+    "foreign_keys": 1,
+    "wal_autocheckpoint": 0,
+    "mmap_size": 0,
+    "busy_timeout": 30_000,
+    "trusted_schema": 0,
+}
+
+
+def soon() -> float:
+    """Return a deadline."""
+    return time.monotonic() + 10
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[SqliteDatabase]:
+    """Open a database without tables."""
+    made = SqliteDatabase(tmp_path / "catalog.db", readers=READERS)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Driven]:
+    """Open a catalog that loses patience after a moment."""
+    with driven(open_catalog(f"sqlite:///{tmp_path}/catalog.db", chain_key=CHAIN_KEY, write_timeout_seconds=0.3)) as it:
+        yield it
+
+
+def wal_bytes(folder: Path) -> int:
+    """Return the size of the log."""
+    return (folder / "catalog.db-wal").stat().st_size
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_connection_keeps_the_rules(database: SqliteDatabase, rule: str) -> None:
+    """Writer and readers are set explicitly, whatever SQLite was compiled with."""
+    with database.writing(soon()) as writer, database.reading() as first, database.reading() as second:
+        for connection in (writer, first, second):
+            assert connection.exec_driver_sql(f"PRAGMA {rule}").scalar() == RULES[rule]
+    with database.migrating(soon()) as connection:
+        assert connection.exec_driver_sql(f"PRAGMA {rule}").scalar() == (0 if rule == "foreign_keys" else RULES[rule])
+
+
+def test_the_files_are_private(catalog: Driven, tmp_path: Path) -> None:
+    """Database, log and lock can be read by their owner only."""
+    catalog.append()
+    names = sorted(os.listdir(tmp_path))
+    assert names == ["catalog.db", "catalog.db-shm", "catalog.db-wal", "catalog.db.lock"]
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in names} == {0o600}
+
+
+def test_the_log_is_emptied_when_it_has_grown(catalog: Driven, tmp_path: Path) -> None:
+    """The writer checkpoints: many large commits leave a small log, and closing leaves none."""
+
+    def append_much(tx: Transaction) -> None:
+        for _ in range(200):
+            tx.events.append(UPLOADED, at=START, actor=SOMEBODY)
+
+    sizes = []
+    for _ in range(40):
+        catalog.write(append_much)
+        sizes.append(wal_bytes(tmp_path))
+    assert max(sizes) < 6 * 1024 * 1024
+    assert min(sizes[5:]) < max(sizes) / 4
+    catalog.runner.run(catalog.catalog.close())
+    assert sorted(os.listdir(tmp_path)) == ["catalog.db", "catalog.db.lock"]
+
+
+def test_a_reader_does_not_stop_the_writer(database: SqliteDatabase, tmp_path: Path) -> None:
+    """While a reader needs the old state the log only grows; afterwards it is emptied."""
+    with database.writing(soon()) as writer:
+        writer.exec_driver_sql("CREATE TABLE t (x BLOB)")
+
+    def write_much() -> None:
+        for _ in range(12):
+            with database.writing(soon()) as writer:
+                writer.exec_driver_sql("INSERT INTO t VALUES (zeroblob(1000000))")
+
+    with database.reading() as reader:
+        assert reader.exec_driver_sql("SELECT count(*) FROM t").scalar() == 0
+        started = time.monotonic()
+        write_much()
+        assert time.monotonic() - started < 15
+        assert reader.exec_driver_sql("SELECT count(*) FROM t").scalar() == 0
+        assert wal_bytes(tmp_path) > 10_000_000
+    write_much()
+    assert wal_bytes(tmp_path) < 10_000_000
+
+
+def test_a_locked_catalog_is_unavailable_and_recovers(catalog: Driven, tmp_path: Path) -> None:
+    """A writer waits for its turn no longer than it is told; readers and the mark do not notice."""
+    catalog.append()
+    with SqliteDatabase(tmp_path / "catalog.db", readers=1).writing(soon()):
+        before = catalog.mark()
+        with pytest.raises(Unavailable):
+            catalog.append()
+        assert catalog.read(lambda tx: tx.events.serial()) == 1
+        assert catalog.mark() == before
+    assert catalog.append() == 2
+
+
+def test_a_full_disk_is_said_and_harms_nothing(tmp_path: Path) -> None:
+    """A write that finds no room is refused as such; what was there stays, and room makes it work again."""
+    database = SqliteDatabase(tmp_path / "catalog.db", readers=1)
+    with database.writing(soon()) as connection:
+        connection.exec_driver_sql("CREATE TABLE t (x BLOB)")
+    with database.writing(soon()) as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 10")
+    with pytest.raises(StorageFull), database.writing(soon()) as connection:
+        connection.exec_driver_sql("INSERT INTO t VALUES (zeroblob(1000000))")
+    with database.writing(soon()) as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+        connection.exec_driver_sql("INSERT INTO t VALUES (zeroblob(1000000))")
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM t").scalar() == 1
+    database.close()
+
+
+def test_a_damaged_database_is_a_fault(tmp_path: Path) -> None:
+    """A file that is no database is refused at the start, and left as it is."""
+    path = tmp_path / "catalog.db"
+    path.write_bytes(b"not a database" * 1000)
+    with pytest.raises(StorageFault, match="not a database"):
+        SqliteDatabase(path, readers=1)
+    assert path.read_bytes() == b"not a database" * 1000
+
+
+def test_a_broken_statement_is_a_fault(database: SqliteDatabase) -> None:
+    """An error that nobody foresaw arrives as a fault with the driver's words."""
+    with pytest.raises(StorageFault, match="no such table"), database.reading() as connection:
+        connection.exec_driver_sql("SELECT * FROM nowhere")
+
+
+def test_a_network_filesystem_is_refused(tmp_path: Path) -> None:
+    """The refusal names the filesystem and what to do, and no file is made."""
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"server:/export {tmp_path} nfs4 rw 0 0\n")
+    with pytest.raises(ConfigurationFault, match="nfs4") as refusal:
+        SqliteDatabase(tmp_path / "data" / "catalog.db", readers=1, mounts=mounts)
+    assert "local disk" in refusal.value.hint
+    assert os.listdir(tmp_path) == ["mounts"]
+
+
+def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    """The refusal names the file; a file in the way of the directory stays."""
+    (tmp_path / "data").write_text("in the way")
+    with pytest.raises(ConfigurationFault, match="data directory"):
+        SqliteDatabase(tmp_path / "data" / "catalog.db", readers=1)
+    assert (tmp_path / "data").read_text() == "in the way"
+
+
+def test_a_migration_cannot_leave_broken_references(database: SqliteDatabase) -> None:
+    """Foreign keys are checked before a migration commits, since they are off while it runs."""
+    with database.writing(soon()) as connection:
+        connection.exec_driver_sql("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+        connection.exec_driver_sql("CREATE TABLE child (parent INTEGER REFERENCES parent (id))")
+    with pytest.raises(StorageFault, match="refer"), database.migrating(soon()) as connection:
+        connection.exec_driver_sql("INSERT INTO child VALUES (7)")
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM child").scalar() == 0
+
+
+def test_the_mark_of_a_lost_database_always_changes(database: SqliteDatabase) -> None:
+    """When SQLite cannot be asked, every answer says that something may have changed."""
+    database.close()
+    assert len({database.change_mark() for _ in range(5)}) == 5
+
+
+def test_the_catalog_answers_after_a_failed_write(catalog: Driven) -> None:
+    """A write that failed for any reason leaves the writer's connection usable."""
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            catalog.write(lambda tx: append(tx) / 0)
+    assert catalog.append() == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "is_affected"),
+    [((3, 6, 23), False), ((3, 7, 0), True), ((3, 40, 1), True), ((3, 51, 2), True), ((3, 51, 3), False)],
+)
+def test_versions_with_the_wal_bug_are_known(version: tuple[int, int, int], *, is_affected: bool) -> None:
+    """SQLite 3.7.0 to 3.51.2 can corrupt a WAL database that has two writers."""
+    assert has_wal_reset_bug(version) is is_affected
+    assert has_wal_reset_bug() is (sqlite3.sqlite_version_info < (3, 51, 3))
