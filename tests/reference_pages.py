@@ -1,0 +1,59 @@
+"""The pages of docs/ that are made from the program: commands, settings, REST paths.
+
+`python -m tests.reference_pages` writes them; `test_docs.py` fails when they are old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+
+from strongroom.cli.main import cli
+from strongroom.config import ENVIRONMENT_PREFIX, Settings, describe_settings
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def commands_page() -> str:
+    """Return docs/commands.md."""
+    sections = [f"## {path}\n\n```text\n{text}\n```\n" for path, text in _helps(cli, "strongroom", None)]
+    return "# Commands\n\nMade by `python -m tests.reference_pages` from the program's own help.\n\n" + "\n".join(
+        sections
+    )
+
+
+def settings_page() -> str:
+    """Return docs/settings.md."""
+    rows = [
+        f"| `{name}` | `{ENVIRONMENT_PREFIX}{name.upper()}` | {_shown(default)} | {describe_settings()[name]} |"
+        for name, default in msgspec.to_builtins(Settings()).items()
+    ]
+    return (
+        "# Settings\n\nMade by `python -m tests.reference_pages`. A flag of `strongroom serve` counts before the variable, "
+        "the variable before\nthe line in `strongroom.toml` (in the directory where the program starts), the line before "
+        "the default.\n\n| line | variable | default | what it is |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    )
+
+
+def _helps(command: click.Command, path: str, parent: click.Context | None) -> Iterator[tuple[str, str]]:
+    context = click.Context(command, info_name=path.rpartition(" ")[2], parent=parent, terminal_width=100)
+    yield path, command.get_help(context)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            yield from _helps(child, f"{path} {name}", context)
+
+
+def _shown(default: object) -> str:
+    return "nothing" if default in ("", ()) else f"`{default}`"
+
+
+PAGES = {"commands.md": commands_page, "settings.md": settings_page}
+
+if __name__ == "__main__":
+    for filename, make in PAGES.items():
+        (DOCS / filename).write_text(make())
