@@ -9,7 +9,7 @@ from fastapi import Query
 from pydantic import Field, JsonValue
 
 from strongroom.core.access import Right
-from strongroom.core.events import Entry, parse_head
+from strongroom.core.events import Entry, encode_event, parse_head
 from strongroom.http.api.endpoint import CurrentCaller, Endpoint
 from strongroom.http.api.fields import ProjectField, Time, View
 from strongroom.http.api.paging import WantedPage, make_cursor, read_serial
@@ -123,6 +123,6 @@ def _show(entry: Entry) -> EntryView:
         serial=entry.serial,
         at=entry.at,
         actor=ActorView(name=actor.name, address=actor.address, client=actor.client),
-        event=msgspec.to_builtins(entry.event),
+        event=msgspec.json.decode(encode_event(entry.event)),
         chain_hash=entry.chain_hash.hex(),
     )
