@@ -141,6 +141,8 @@ class Files:
             content = _read_inline(stored, stored.path, part=part)
             await exchange.respond(status, headers=headers, body=content)
             return
+        if stored.path is not None:
+            _check_size(stored, stored.path)
         # The first chunk is fetched before the start, so that a missing blob can still be answered with an error.
         chunks = self._download.stream(stored.file, start=part.start, stop=part.stop)
         first = await anext(chunks, b"")

@@ -1,0 +1,232 @@
+"""Project pages and lists, byte for byte and property by property."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from html.parser import HTMLParser
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strongroom.core.model import File, ProjectStatus, Yank
+from strongroom.core.pages import ProjectPage, make_project_list, make_project_page
+from strongroom.core.simpleapi.negotiate import PageType
+from strongroom.core.simpleapi.render import Links, render_project_list, render_project_page, render_upload_time
+from tests.factories import MAIN, a_file, a_project, sha256_of
+
+LINKS = Links("../../files/")
+WHEEL = replace(
+    a_file("demo-1.0-py3-none-any.whl"),
+    sha256=sha256_of("wheel"),
+    requires_python=">=3.8,<4",
+    metadata_sha256=sha256_of("metadata"),
+    serves_metadata=True,
+    provenance_sha256=sha256_of("provenance"),
+)
+SDIST = replace(a_file("demo-1.0.tar.gz", yank=Yank('broken: "x" & <y>')), sha256=sha256_of("sdist"))
+STATUS_REASON = "moved to <acme>"
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=60)
+
+
+def a_page(*files: File, status: ProjectStatus = ProjectStatus.ACTIVE, reason: str | None = None) -> ProjectPage:
+    """Make a page of these files."""
+    return make_project_page(replace(a_project(serial=7), status=status, status_reason=reason), files)
+
+
+def as_json(page: ProjectPage, links: Links = LINKS) -> dict[str, object]:
+    """Render to JSON and read it again."""
+    return msgspec.json.decode(render_project_page(page, PageType.JSON, links=links), type=dict[str, object])
+
+
+def one_file(page: ProjectPage, links: Links = LINKS) -> dict[str, object]:
+    """Return the only file of the page's JSON."""
+    (file,) = msgspec.convert(as_json(page, links)["files"], list[dict[str, object]])
+    return file
+
+
+class Anchors(HTMLParser):
+    """Reads a page as a browser does."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.anchors: list[dict[str, str | None]] = []
+        self.metas: dict[str | None, str | None] = {}
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Collect anchors and metas."""
+        if tag == "a":
+            self.anchors.append(dict(attrs))
+        if tag == "meta":
+            self.metas[dict(attrs)["name"]] = dict(attrs)["content"]
+
+
+def as_html(page: ProjectPage, links: Links = LINKS) -> str:
+    """Render to HTML, which is pure ASCII."""
+    return render_project_page(page, PageType.HTML, links=links).decode("ascii")
+
+
+def test_the_html_page_has_the_shape_of_pypi() -> None:
+    """The whole page, byte for byte: hatch, Renovate and Dependabot read it with regular expressions."""
+    page = a_page(WHEEL, SDIST, status=ProjectStatus.DEPRECATED, reason=STATUS_REASON)
+    assert as_html(page, Links("../../files/", "https://packages.example/main/integrity/")) == (
+        "<!DOCTYPE html>\n"
+        '<html lang="en">\n'
+        "  <head>\n"
+        '    <meta name="pypi:repository-version" content="1.4">\n'
+        '    <meta name="pypi:project-status" content="deprecated">\n'
+        '    <meta name="pypi:project-status-reason" content="moved to &lt;acme&gt;">\n'
+        "    <title>Links for demo</title>\n"
+        "  </head>\n"
+        "  <body>\n"
+        "    <h1>Links for demo</h1>\n"
+        f'    <a href="../../files/demo/demo-1.0-py3-none-any.whl#sha256={sha256_of("wheel")}"'
+        ' data-requires-python="&gt;=3.8,&lt;4"'
+        f' data-dist-info-metadata="sha256={sha256_of("metadata")}"'
+        f' data-core-metadata="sha256={sha256_of("metadata")}"'
+        ' data-provenance="https://packages.example/main/integrity/demo/1.0/demo-1.0-py3-none-any.whl/provenance"'
+        ">demo-1.0-py3-none-any.whl</a><br />\n"
+        f'    <a href="../../files/demo/demo-1.0.tar.gz#sha256={sha256_of("sdist")}"'
+        ' data-yanked="broken: &quot;x&quot; &amp; &lt;y&gt;">demo-1.0.tar.gz</a><br />\n'
+        "  </body>\n"
+        "</html>\n"
+        "<!--SERIAL 7-->\n"
+    )
+
+
+def test_the_json_page_has_every_key_of_version_1_4() -> None:
+    """The whole page: known keys with their values, unknown ones left out."""
+    page = a_page(WHEEL, SDIST, status=ProjectStatus.DEPRECATED, reason=STATUS_REASON)
+    assert as_json(page, Links("../../files/", "https://packages.example/main/integrity/")) == {
+        "meta": {"_last-serial": 7, "api-version": "1.4"},
+        "name": "demo",
+        "versions": ["1.0"],
+        "project-status": {"status": "deprecated", "reason": STATUS_REASON},
+        "files": [
+            {
+                "filename": "demo-1.0-py3-none-any.whl",
+                "url": "../../files/demo/demo-1.0-py3-none-any.whl",
+                "hashes": {"sha256": sha256_of("wheel")},
+                "size": len("demo-1.0-py3-none-any.whl"),
+                "upload-time": "2026-01-05T12:00:00.000000Z",
+                "yanked": False,
+                "requires-python": ">=3.8,<4",
+                "core-metadata": {"sha256": sha256_of("metadata")},
+                "dist-info-metadata": {"sha256": sha256_of("metadata")},
+                "provenance": ("https://packages.example/main/integrity/demo/1.0/demo-1.0-py3-none-any.whl/provenance"),
+            },
+            {
+                "filename": "demo-1.0.tar.gz",
+                "url": "../../files/demo/demo-1.0.tar.gz",
+                "hashes": {"sha256": sha256_of("sdist")},
+                "size": len("demo-1.0.tar.gz"),
+                "upload-time": "2026-01-05T12:00:00.000000Z",
+                "yanked": 'broken: "x" & <y>',
+            },
+        ],
+    }
+
+
+def test_nothing_is_null() -> None:
+    """Uv 0.13.9 rejects the whole page for one null; what is unknown is left out."""
+    assert b"null" not in render_project_page(a_page(a_file()), PageType.JSON, links=LINKS)
+    assert as_json(a_page())["files"] == []
+
+
+def test_pep_592_a_yank_without_a_reason_is_true_and_an_empty_attribute() -> None:
+    """PEP 592 and 691: a yanked file without a reason is `true`, and `data-yanked=""`."""
+    page = a_page(a_file(yank=Yank()))
+    assert one_file(page)["yanked"] is True
+    assert 'data-yanked=""' in as_html(page)
+
+
+def test_pep_658_metadata_is_advertised_only_if_it_is_served() -> None:
+    """A 404 on an advertised sidecar is fatal for pip and uv, so one that is not served is not named."""
+    page = a_page(replace(WHEEL, serves_metadata=False))
+    assert "metadata" not in as_html(page)
+    assert not {"core-metadata", "dist-info-metadata"} & one_file(page).keys()
+
+
+def test_pep_740_provenance_is_named_only_by_an_absolute_url() -> None:
+    """PEP 740 demands a fully qualified URL; where none is known, none is named."""
+    assert "provenance" not in as_html(a_page(WHEEL))
+    assert "provenance" not in one_file(a_page(WHEEL))
+
+
+def test_pep_792_an_active_project_has_no_status() -> None:
+    """PEP 792: a project without a status marker is active."""
+    assert "project-status" not in as_json(a_page(WHEEL))
+    assert "project-status" not in as_html(a_page(WHEEL))
+
+
+def test_pep_792_a_status_may_stand_without_a_reason() -> None:
+    """The reason is left out, not null."""
+    page = a_page(status=ProjectStatus.ARCHIVED)
+    assert as_json(page)["project-status"] == {"status": "archived"}
+    assert Anchors(as_html(page)).metas["pypi:project-status"] == "archived"
+    assert "pypi:project-status-reason" not in Anchors(as_html(page)).metas
+
+
+@given(st.datetimes(min_value=datetime(1990, 1, 1), timezones=st.just(timezone(timedelta(hours=5, minutes=30)))))  # noqa: DTZ001 - hypothesis wants a naive bound
+def test_pep_700_upload_times_are_utc_with_microseconds(moment: datetime) -> None:
+    """PEP 700: `yyyy-mm-ddThh:mm:ss.ffffffZ`; uv rejects a time without its offset."""
+    text = render_upload_time(moment)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", text)
+    assert datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC) == moment
+
+
+@given(TEXT, TEXT, TEXT)
+def test_hostile_text_survives_and_never_becomes_markup(yank: str, reason: str, requires: str) -> None:
+    """What people write comes back as they wrote it, in one anchor, and nothing else appears on the page."""
+    file = replace(a_file(yank=Yank(yank)), requires_python=requires)
+    page = a_page(file, status=ProjectStatus.DEPRECATED, reason=reason)
+    read = Anchors(as_html(page))
+    (anchor,) = read.anchors
+    assert anchor["data-yanked"] == yank
+    assert anchor.get("data-requires-python", "") == requires
+    assert read.metas.get("pypi:project-status-reason", "") == reason
+    assert one_file(page)["yanked"] == (yank or True)
+
+
+@given(st.text(max_size=60))
+def test_one_anchor_is_one_line(yank: str) -> None:
+    """No yank reason, whatever controls it holds, breaks the line that regular expressions match."""
+    text = as_html(a_page(a_file(yank=Yank(yank.encode(errors="ignore").decode()))))
+    assert len(text.splitlines()) == 12
+    assert len(re.findall(r'(?m)^    <a href="[^"]*"[^\n]*>demo-1.0-py3-none-any.whl</a><br />$', text)) == 1
+
+
+def test_line_breaks_in_a_reason_are_kept_as_references() -> None:
+    """A reason of two lines is read as two lines."""
+    text = as_html(a_page(a_file(yank=Yank("first\nsecond\ttab"))))
+    assert 'data-yanked="first&#10;second&#9;tab"' in text
+    assert html.unescape("first&#10;second&#9;tab") == "first\nsecond\ttab"
+
+
+def test_the_project_list_names_projects_and_serials() -> None:
+    """Bandersnatch drops any project without `_last-serial`; the name is the one its owner chose."""
+    shown = replace(a_project("other", serial=9), display_name="Other_One")
+    projects = make_project_list(MAIN, [shown, a_project("demo", serial=4)])
+    assert msgspec.json.decode(render_project_list(projects, PageType.JSON)) == {
+        "meta": {"_last-serial": 9, "api-version": "1.4"},
+        "projects": [{"name": "demo", "_last-serial": 4}, {"name": "Other_One", "_last-serial": 9}],
+    }
+    assert render_project_list(projects, PageType.HTML).decode() == (
+        "<!DOCTYPE html>\n"
+        '<html lang="en">\n'
+        "  <head>\n"
+        '    <meta name="pypi:repository-version" content="1.4">\n'
+        "    <title>Simple index</title>\n"
+        "  </head>\n"
+        "  <body>\n"
+        '    <a href="demo/">demo</a><br />\n'
+        '    <a href="other/">Other_One</a><br />\n'
+        "  </body>\n"
+        "</html>\n"
+        "<!--SERIAL 9-->\n"
+    )
