@@ -14,6 +14,15 @@ import msgspec
 from strongroom.cli.main import cli
 from strongroom.config import ENVIRONMENT_PREFIX, Settings, describe_settings
 
+_SETTINGS_HEAD = """# Settings
+
+Made by `python -m tests.reference_pages`. A flag of `strongroom serve` counts before the variable, the variable before
+the line in `strongroom.toml` (in the directory where the program starts), the line before the default.
+
+| line | variable | default | what it is |
+|---|---|---|---|
+"""
+
 DOCS = Path(__file__).parent.parent / "docs"
 
 
@@ -31,11 +40,7 @@ def settings_page() -> str:
         f"| `{name}` | `{ENVIRONMENT_PREFIX}{name.upper()}` | {_shown(default)} | {describe_settings()[name]} |"
         for name, default in msgspec.to_builtins(Settings()).items()
     ]
-    return (
-        "# Settings\n\nMade by `python -m tests.reference_pages`. A flag of `strongroom serve` counts before the variable, "
-        "the variable before\nthe line in `strongroom.toml` (in the directory where the program starts), the line before "
-        "the default.\n\n| line | variable | default | what it is |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
-    )
+    return _SETTINGS_HEAD + "\n".join(rows) + "\n"
 
 
 def _helps(command: click.Command, path: str, parent: click.Context | None) -> Iterator[tuple[str, str]]:
