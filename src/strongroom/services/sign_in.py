@@ -76,7 +76,5 @@ def _find_user(tx: Transaction, name: UserName) -> tuple[User, tuple[Grant, ...]
 
 def _find_token(tx: Transaction, token_id: TokenId) -> tuple[Token, User, tuple[Grant, ...]] | None:
     token = tx.tokens.find(token_id)
-    if token is None:
-        return None
-    owner = _find_user(tx, token.owner)
-    return None if owner is None else (token, *owner)
+    owner = None if token is None else _find_user(tx, token.owner)
+    return None if token is None or owner is None else (token, *owner)
