@@ -96,6 +96,7 @@ GZIP = [
     sample("trailing zero bytes", lambda: BYTES + bytes(512), code="gzip-trailing-data"),
     sample("ZIP file behind", lambda: BYTES + ZIPPED.build(), code="polyglot"),
     sample("ZIP file in the gzip header", lambda: gzip_with_extra(TAR, ZIPPED.build()), code="polyglot"),
+    sample("extra field in the gzip header", lambda: gzip_with_extra(TAR, b"hello"), code="gzip-extra-field"),
     sample("gzip in gzip", lambda: gzipped(BYTES * 4), code="tar-checksum"),
     sample("text in gzip", lambda: gzipped(b"hello" * 200), code="tar-checksum"),
     sample("gzip bomb", lambda: with_zeros(2000), code="tar-bomb-ratio"),

@@ -185,6 +185,7 @@ HEADERS = [
     sample("strongly encrypted", lambda: second(flags=0x0040), code="zip-encrypted"),
     sample("masked headers", lambda: second(flags=0x2000), code="zip-encrypted"),
     sample("patch data", lambda: second(flags=0x0020), code="zip-flags"),
+    sample("version 6.3", lambda: and_entry(replace(INNER, version=63)), code="zip-flags"),
     sample("bzip2", lambda: both(lambda told: replace(told, method=12)), code="zip-method"),
     sample("LZMA", lambda: both(lambda told: replace(told, method=14)), code="zip-method"),
     sample("Zstandard", lambda: both(lambda told: replace(told, method=93)), code="zip-method"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from strongroom.core.names import Filename
 
@@ -14,5 +14,10 @@ class Sample:
 
     title: str
     code: str
-    build: Callable[[], bytes]
+    build: Callable[[], bytes] = field(repr=False)
     filename: Filename
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether the archive is a bomb, or takes more than a moment to make or to read."""
+        return "bomb" in self.code or self.code in ("tar-too-many-entries", "tar-pax-too-large", "entry-too-large")

@@ -91,9 +91,14 @@ def build_tar_gz(entries: Iterable[TarEntry], *, end: bytes = END) -> bytes:
 
 def gzip_with_extra(data: bytes, extra: bytes) -> bytes:
     """Return a gzip member that carries other bytes in its header."""
+    return gzip_with_field(data, struct.pack("<H", len(extra)) + extra, flag=0x04)
+
+
+def gzip_with_field(data: bytes, field: bytes, *, flag: int) -> bytes:
+    """Return a gzip member with this field in its header."""
     stream = zlib.compressobj(9, zlib.DEFLATED, -15)
     body = stream.compress(data) + stream.flush()
-    head = b"\x1f\x8b\x08\x04" + bytes(6) + struct.pack("<H", len(extra)) + extra
+    head = b"\x1f\x8b\x08" + bytes([flag]) + bytes(6) + field
     return head + body + struct.pack("<II", zlib.crc32(data), len(data))
 
 

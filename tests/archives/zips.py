@@ -25,6 +25,7 @@ class Fields:
     packed: int
     unpacked: int
     attributes: int
+    version: int = 20
     extra: bytes = b""
     comment: bytes = b""
     disk: int = 0
@@ -43,7 +44,7 @@ class Fields:
         """Return the central header of an entry at `offset`."""
         return (
             struct.pack(
-                "<4sBBHHHHHIIIHHHHHII", b"PK\x01\x02", 20, 3, 20, self.flags, self.method, 0, 0x21,
+                "<4sBBHHHHHIIIHHHHHII", b"PK\x01\x02", 20, 3, self.version, self.flags, self.method, 0, 0x21,
                 self.crc, self.packed, self.unpacked, len(self.name), len(self.extra), len(self.comment),
                 self.disk, 0, self.attributes, offset if self.offset is None else self.offset,
             ) + self.name + self.extra + self.comment
@@ -108,6 +109,7 @@ class ZipEntry:
     data: bytes = b""
     is_deflated: bool = True
     mode: int = FILE_MODE
+    version: int = 20
     flags: int | None = None
     local: Change = unchanged
     central: Change = unchanged
@@ -124,7 +126,7 @@ class ZipEntry:
         data = deflate(self.data) if self.is_deflated else self.data
         fields = Fields(
             name, flags, 8 if self.is_deflated else 0, zlib.crc32(self.data), len(data), len(self.data),
-            self.mode << 16,
+            self.mode << 16, self.version,
         )  # fmt: skip
         return self.local(fields).pack_local(), data if self.packed is None else self.packed, self.central(fields)
 

@@ -18,8 +18,9 @@ from tests.archives.tars import (
     GNU,
     V7,
     TarEntry,
+    build_tar,
     build_tar_gz,
-    gzip_with_extra,
+    gzip_with_field,
     long_name,
     pax,
 )
@@ -140,7 +141,7 @@ TARS = [
     ("packed with ./ in front", build_tar_gz([TarEntry("./", kind=b"5"), TarEntry(".", kind=b"5"), *(replace(entry, name=f"./{entry.name!s}") for entry in Sdist().entries()), TarEntry(f"./{TOP}/x", kind=b"1", link=f"./{TOP}/PKG-INFO")])),
     ("no end mark", with_tar(end=b"")),
     ("long end", with_tar(end=bytes(10240))),
-    ("gzip header with a field", gzip_with_extra(b"".join(entry.pack() for entry in Sdist().entries()) + END, b"hello")),
+    ("gzip header with a name", gzip_with_field(build_tar(Sdist().entries()), b"demo-1.0.tar\x00", flag=0x08)),
 ]  # fmt: skip
 
 SDISTS = [

@@ -15,6 +15,7 @@ from strongroom.core.archive.limits import MIB, Limits
 _CHUNK = 1 << 18
 _GZIP_BITS = 16 + zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b"
+_FLAG_EXTRA = 0x04
 _EARLY_EXCESS = 256 * MIB
 _ZEROS_HINT = "Don't ship files of zeros; make them at run time."
 
@@ -30,6 +31,7 @@ class GzipStream:
         self._buffer = memoryview(b"")
         self._taken = 0
         self._unpacked = 0
+        _check_header(file)
         file.seek(0)
 
     def read(self, size_bytes: int) -> bytes:
@@ -108,3 +110,11 @@ class GzipStream:
         is_racing = self._unpacked > limits.bomb_ratio * self._taken + _EARLY_EXCESS
         if is_bomb or is_racing:
             raise Fault("tar-bomb-ratio", "The archive unpacks to many times its size", _ZEROS_HINT)
+
+
+def _check_header(file: BinaryIO) -> None:
+    file.seek(0)
+    head = file.read(4)
+    # Room for another format's data, and `tarfile` reading a pipe loses its place behind it.
+    if head.startswith(_MAGIC) and head[3:] and head[3] & _FLAG_EXTRA:
+        raise Fault("gzip-extra-field", "The header of the .tar.gz file has an extra field")

@@ -29,6 +29,7 @@ STORED = 0
 DEFLATED = 8
 FLAG_DESCRIPTOR = 0x0008
 FLAG_UTF8 = 0x0800
+_NEWEST_VERSION = 45  # 4.5: ZIP64; readers give up on newer ones
 _FLAGS_ENCRYPTED = 0x2041  # bits 0 and 6: encryption; 13: masked headers
 _FLAGS_KNOWN = 0x0006 | FLAG_DESCRIPTOR | FLAG_UTF8  # bits 1 and 2: how hard deflate tried
 
@@ -86,7 +87,7 @@ def read_central(file: BinaryIO) -> CentralHeader:
         raise Fault("zip-multi-disk", f"The entry {quoted(name)} says that it is on another disk")
     unpacked, packed, offset = _widen((unpacked, packed, fields[17]), extras.get(_ZIP64_EXTRA), name=name)
     common = Header(name, flags, method, crc, packed, unpacked)
-    _check_flags(common)
+    _check_features(common, version=fields[3] & 0xFF)
     return CentralHeader(common, offset, fields[16])
 
 
@@ -103,11 +104,11 @@ def read_local(file: BinaryIO) -> LocalHeader:
     return LocalHeader(Header(name, flags, method, crc, packed, unpacked), size_bytes, _ZIP64_EXTRA in extras)
 
 
-def _check_flags(header: Header) -> None:
+def _check_features(header: Header, *, version: int) -> None:
     shown = quoted(header.name)
     if header.flags & _FLAGS_ENCRYPTED:
         raise Fault("zip-encrypted", f"The entry {shown} is encrypted", "Upload it without a password.")
-    if header.flags & ~_FLAGS_KNOWN:
+    if header.flags & ~_FLAGS_KNOWN or version > _NEWEST_VERSION:
         raise Fault("zip-flags", f"The entry {shown} uses a feature of ZIP that installers don't read")
     if header.method not in (STORED, DEFLATED):
         raise Fault(
