@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import BoundedSemaphore
 from typing import TypeVar
 
 from argon2 import PasswordHasher, Type
@@ -30,8 +32,8 @@ class Argon2Passwords:
         """Half of the processors by default, so that logins cannot stop the downloads."""
         self._hasher = PasswordHasher(time_cost=2, memory_cost=_MEMORY_KIB, parallelism=1, type=Type.ID)
         running = at_once or max(1, (os.cpu_count() or 1) // 2)
-        self._turn = asyncio.Semaphore(running)
-        self._places = running + queue
+        self._threads = ThreadPoolExecutor(running, thread_name_prefix="passwords")
+        self._places = BoundedSemaphore(running + queue)
 
     async def hash(self, password: str) -> str:
         """Return an argon2id hash; raises `TooMany` when the queue is full."""
@@ -50,11 +52,9 @@ class Argon2Passwords:
             raise StorageFault("password-hash", "A stored password hash cannot be read", "Set a new one.") from error
 
     async def _in_turn(self, work: Callable[[], T]) -> T:
-        if self._places == 0:
+        """Run the work in a thread; a place is free again when the work ends, even if nobody waits any more."""
+        if not self._places.acquire(blocking=False):
             raise TooMany("too-many-logins", "Too many passwords are being checked", "Try again in a minute.")
-        self._places -= 1
-        try:
-            async with self._turn:
-                return await asyncio.to_thread(work)
-        finally:
-            self._places += 1
+        running = self._threads.submit(work)
+        running.add_done_callback(lambda _: self._places.release())
+        return await asyncio.wrap_future(running)
