@@ -22,12 +22,12 @@ _TOKEN = a_token()
 def test_operator_and_nobody_stay_what_they_are() -> None:
     """Neither has rows that could change."""
     for caller in (OPERATOR, NOBODY):
-        assert renew(caller, None, (), token=None, now=START) == caller.principal
+        assert renew(caller, None, grants=(), token=None, now=START) == caller.principal
 
 
 def test_the_rights_are_those_of_now() -> None:
     """A grant that was taken away is gone, one that was added is there."""
-    fresh = renew(a_caller("bob", _UPLOAD), a_user(), (a_grant(Right.READ),), token=None, now=START)
+    fresh = renew(a_caller("bob", _UPLOAD), a_user(), grants=(a_grant(Right.READ),), token=None, now=START)
     assert isinstance(fresh, Signed)
     assert fresh.grants == (a_grant(Right.READ),)
 
@@ -35,14 +35,14 @@ def test_the_rights_are_those_of_now() -> None:
 def test_an_administrator_is_one_as_long_as_his_row_says_so() -> None:
     """The grants that he came with don't count."""
     caller = a_caller("bob", *ADMINISTRATOR_GRANTS)
-    fresh = renew(caller, a_user(), (), token=None, now=START)
+    fresh = renew(caller, a_user(), grants=(), token=None, now=START)
     assert isinstance(fresh, Signed)
     assert fresh.grants == ()
 
 
 def test_a_token_keeps_its_narrowness() -> None:
     """Renewing never widens: the token's scope comes from its row."""
-    fresh = renew(a_token_caller(_TOKEN, _UPLOAD), a_user(), (_UPLOAD,), token=_TOKEN, now=START)
+    fresh = renew(a_token_caller(_TOKEN, _UPLOAD), a_user(), grants=(_UPLOAD,), token=_TOKEN, now=START)
     assert isinstance(fresh, Signed)
     assert fresh.scope == _TOKEN.scope.grants()
 
@@ -61,5 +61,5 @@ def test_a_token_keeps_its_narrowness() -> None:
 def test_what_was_lost_meanwhile_ends_the_request(user: User | None, token: Token | None, code: str) -> None:
     """An account or token that is gone, disabled, revoked, expired or out of place publishes nothing."""
     with pytest.raises(Unauthenticated) as caught:
-        renew(a_token_caller(_TOKEN, _UPLOAD), user, (_UPLOAD,), token=token, now=START)
+        renew(a_token_caller(_TOKEN, _UPLOAD), user, grants=(_UPLOAD,), token=token, now=START)
     assert caught.value.code == code

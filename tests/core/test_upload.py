@@ -67,7 +67,7 @@ _TOMBSTONE = Tombstone(MAIN, DEMO, _FILENAME, _DIGESTS.sha256, START)
 
 def test_a_first_upload_makes_file_project_and_event() -> None:
     """All three come from the archive, and carry the serial that the event was given."""
-    plan = plan_upload(_DRAFT, _EMPTY, _NOW)
+    plan = plan_upload(_DRAFT, _EMPTY, publication=_NOW)
     assert isinstance(plan, Plan)
     assert plan.event == Uploaded(
         index=MAIN, project=DEMO, version="1.0", filename=_FILENAME, sha256=_DIGESTS.sha256, size_bytes=5
@@ -84,7 +84,7 @@ def test_a_first_upload_makes_file_project_and_event() -> None:
 def test_a_later_upload_keeps_the_project_and_takes_the_newest_spelling() -> None:
     """Age and status stay; the name is shown as the newest metadata writes it."""
     project = replace(a_project("demo"), status=ProjectStatus.DEPRECATED, created_at=START - timedelta(days=9))
-    plan = plan_upload(_DRAFT, replace(_EMPTY, project=project), _NOW)
+    plan = plan_upload(_DRAFT, replace(_EMPTY, project=project), publication=_NOW)
     assert isinstance(plan, Plan)
     assert plan.project(8) == replace(project, display_name="Demo", serial=8)
 
@@ -92,7 +92,7 @@ def test_a_later_upload_keeps_the_project_and_takes_the_newest_spelling() -> Non
 def test_an_import_is_marked_as_one() -> None:
     """The event tells that the upload time comes from elsewhere."""
     earlier = START - timedelta(days=900)
-    plan = plan_upload(_DRAFT, _EMPTY, Publication("operator:root", earlier, imported=True))
+    plan = plan_upload(_DRAFT, _EMPTY, publication=Publication("operator:root", earlier, imported=True))
     assert isinstance(plan, Plan)
     assert plan.event.imported
     assert plan.file(1).uploaded_at == earlier
@@ -100,7 +100,9 @@ def test_an_import_is_marked_as_one() -> None:
 
 def test_metadata_that_a_build_may_change_is_not_advertised() -> None:
     """PEP 658 for sdists needs PEP 643's promise."""
-    plan = plan_upload(replace(_DRAFT, distribution=replace(_DISTRIBUTION, has_static_metadata=False)), _EMPTY, _NOW)
+    plan = plan_upload(
+        replace(_DRAFT, distribution=replace(_DISTRIBUTION, has_static_metadata=False)), _EMPTY, publication=_NOW
+    )
     assert isinstance(plan, Plan)
     assert not plan.file(1).serves_metadata
 
@@ -110,7 +112,7 @@ def test_the_same_bytes_change_nothing() -> None:
     closed = replace(a_project(), status=ProjectStatus.ARCHIVED)
     facts = replace(_EMPTY, project=closed, file=_SAME)
     assert judge_arrival(_ARRIVAL, facts) == AlreadyThere(_SAME)
-    assert plan_upload(_DRAFT, facts, _NOW) == AlreadyThere(_SAME)
+    assert plan_upload(_DRAFT, facts, publication=_NOW) == AlreadyThere(_SAME)
 
 
 def test_a_new_file_needs_a_look_into_its_archive() -> None:
@@ -138,7 +140,7 @@ def test_a_new_file_needs_a_look_into_its_archive() -> None:
 )
 def test_each_rule_can_refuse(facts: Facts, declared: Declaration, code: str) -> None:
     """Each refusal has a stable code, a sentence and a hint."""
-    refusal = plan_upload(replace(_DRAFT, arrival=replace(_ARRIVAL, declared=declared)), facts, _NOW)
+    refusal = plan_upload(replace(_DRAFT, arrival=replace(_ARRIVAL, declared=declared)), facts, publication=_NOW)
     assert isinstance(refusal, Refuse)
     assert refusal.code == code
     assert refusal.hint

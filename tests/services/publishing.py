@@ -133,10 +133,9 @@ async def upload(
     content: bytes = CONTENT,
     form: UploadForm | None = None,
     uploaded_at: datetime | None = None,
-    index: IndexName = MAIN,
 ) -> Published:
-    """Publish the content in small pieces."""
-    async with publish.begin(caller, index, uploaded_at=uploaded_at) as opened:
+    """Publish the content to `main`, in small pieces."""
+    async with publish.begin(caller, MAIN, uploaded_at=uploaded_at) as opened:
         for start in range(0, len(content), 700):
             await opened.write(content[start : start + 700])
         return await opened.finish(form or a_form())

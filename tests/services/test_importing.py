@@ -27,7 +27,7 @@ _OLD = datetime(2019, 3, 1, 8, 30, tzinfo=UTC)
 _OLDER = datetime(2018, 3, 1, 8, 30, tzinfo=UTC)
 
 
-def put(path: Path, content: bytes, at: datetime = _OLD) -> None:
+def put(path: Path, content: bytes, *, at: datetime = _OLD) -> None:
     """Write a file with that modification time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)

@@ -112,7 +112,12 @@ def test_a_right_lost_while_the_bytes_came_publishes_nothing(loss: str) -> None:
 
 def test_a_missing_index_is_not_found() -> None:
     """Nothing can be published where there is no index."""
-    assert isinstance(refused(lambda place: upload(place.publish, OPERATOR, index=STAGING)), NotFound)
+
+    async def scene(place: Place) -> None:
+        async with place.publish.begin(OPERATOR, STAGING):
+            pytest.fail("the upload was opened")
+
+    assert isinstance(refused(scene), NotFound)
 
 
 def test_an_index_without_uploads_refuses_before_the_bytes() -> None:

@@ -17,7 +17,7 @@ from strongroom.core.policy import Refuse
 
 
 def renew(
-    caller: Caller, user: User | None, grants: tuple[Grant, ...], *, token: Token | None, now: datetime
+    caller: Caller, user: User | None, *, grants: tuple[Grant, ...], token: Token | None, now: datetime
 ) -> Principal:
     """Return the principal with the rights that he has now; raises `Unauthenticated` if he has none left.
 

@@ -130,7 +130,7 @@ def judge_arrival(arrival: Arrival, facts: Facts) -> Allow | AlreadyThere | Refu
     return ALLOW if facts.file is None else AlreadyThere(facts.file)
 
 
-def plan_upload(draft: Draft, facts: Facts, publication: Publication) -> Plan | AlreadyThere | Refuse:
+def plan_upload(draft: Draft, facts: Facts, *, publication: Publication) -> Plan | AlreadyThere | Refuse:
     """Decide what the upload of this file does."""
     early = judge_arrival(draft.arrival, facts)
     if not isinstance(early, Allow):
@@ -151,7 +151,7 @@ def plan_upload(draft: Draft, facts: Facts, publication: Publication) -> Plan | 
             return verdict
     return Plan(
         event=_event(draft, facts.index, imported=publication.imported),
-        _file=_file(draft, facts.index, publication),
+        _file=_file(draft, facts.index, publication=publication),
         _project=_project(distribution, facts, at=publication.uploaded_at),
     )
 
@@ -179,7 +179,7 @@ def _event(draft: Draft, index: Index, *, imported: bool) -> Uploaded:
     )
 
 
-def _file(draft: Draft, index: Index, publication: Publication) -> File:
+def _file(draft: Draft, index: Index, *, publication: Publication) -> File:
     distribution, digests = draft.distribution, draft.arrival.digests
     return File(
         index=index.name,

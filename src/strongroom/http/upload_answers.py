@@ -34,7 +34,8 @@ def answer_published(published: Published) -> Response:
     """Say that the file is published, by this request or by an earlier one."""
     file = published.file
     told = "Published" if published.outcome is Outcome.CREATED else "Already published, unchanged:"
-    return _response(HTTPStatus.OK, _TEXT, f"{told} {file.filename} in the index '{file.index}'\n".encode(), [])
+    text = f"{told} {file.filename} in the index '{file.index}'\n"
+    return _response(HTTPStatus.OK, _TEXT, body=text.encode(), headers=[])
 
 
 def answer_refusal(error: StrongroomError, accept: str) -> Response:
@@ -43,14 +44,14 @@ def answer_refusal(error: StrongroomError, accept: str) -> Response:
     problem = problem_body(error)
     media_type = choose_media_type(accept)
     if media_type == _PROBLEM:
-        return _response(status, media_type, problem, extra_headers(error))
+        return _response(status, media_type, body=problem, headers=extra_headers(error))
     shown = msgspec.json.decode(problem, type=_Problem)
     sentence = _CONTROLS.sub(" ", shown.detail)
     if media_type == _TEXT:
-        return _response(status, media_type, f"{sentence}\n".encode(), extra_headers(error))
+        return _response(status, media_type, body=f"{sentence}\n".encode(), headers=extra_headers(error))
     # PyPI's shape; uv shows `code`.
     body = {"message": sentence, "code": f"{status.value} {sentence}", "title": shown.title}
-    return _response(status, media_type, msgspec.json.encode(body), extra_headers(error))
+    return _response(status, media_type, body=msgspec.json.encode(body), headers=extra_headers(error))
 
 
 def choose_media_type(accept: str) -> str:
@@ -77,7 +78,7 @@ def _rank(wanted: str, offer: str) -> int:
     return 1 if wanted == "*/*" else 0
 
 
-def _response(status: HTTPStatus, media_type: str, body: bytes, headers: Headers) -> Response:
+def _response(status: HTTPStatus, media_type: str, *, body: bytes, headers: Headers) -> Response:
     # uv reads PyPI's JSON only from exactly "application/json".
     content_type = "text/plain; charset=utf-8" if media_type == _TEXT else media_type
     response = Response(body, status_code=status.value)

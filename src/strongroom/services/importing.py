@@ -130,7 +130,7 @@ class Importing:
             for candidate in waiting:
                 if stop.is_set():
                     return
-                tell(await self._import(caller, index, candidate))
+                tell(await self._import(caller, index, candidate=candidate))
 
         try:
             async with asyncio.TaskGroup() as workers:
@@ -139,10 +139,10 @@ class Importing:
         except* StrongroomError as faults:
             raise _first(faults) from None
 
-    async def _import(self, caller: Caller, index: IndexName, candidate: Candidate) -> Step:
+    async def _import(self, caller: Caller, index: IndexName, *, candidate: Candidate) -> Step:
         try:
             filename = parse_filename(candidate.path.name)
-            if await self._is_present(index, filename, candidate.path):
+            if await self._is_present(index, filename, path=candidate.path):
                 return Step(candidate, Result.PRESENT)
             published = await self._publish(caller, index, filename=filename, candidate=candidate)
         except _REFUSALS as refusal:
@@ -151,7 +151,7 @@ class Importing:
             return Step(candidate, Result.REFUSED, "unreadable", f"The file cannot be read: {fault.strerror}")
         return Step(candidate, Result.IMPORTED if published.outcome is Outcome.CREATED else Result.PRESENT)
 
-    async def _is_present(self, index: IndexName, filename: Filename, path: Path) -> bool:
+    async def _is_present(self, index: IndexName, filename: Filename, *, path: Path) -> bool:
         """Return whether the same bytes are there, without copying them first."""
         there = await self.publish.find_file(index, filename)
         return there is not None and there.sha256 == await asyncio.to_thread(_sha256, path)

@@ -84,7 +84,7 @@ class Publish:
         """
         intent = Intent(caller, index, uploaded_at)
         lease = Lease(self.secrets.token_bytes(16).hex(), self.clock.now() + LEASE_LIFETIME)
-        await self.catalog.write(lambda tx: self._open(tx, intent, lease))
+        await self.catalog.write(lambda tx: self._open(tx, intent, lease=lease))
         try:
             incoming = await self.blobs.receive()
             try:
@@ -98,8 +98,8 @@ class Publish:
         """Return what is published under that name, so that an import can skip it; judges no right."""
         return await self.catalog.read(lambda tx: tx.files.find(index, filename))
 
-    def _open(self, tx: Transaction, intent: Intent, lease: Lease) -> None:
-        verdict = judge_index(_admit(tx, intent, None, now=self.clock.now()))
+    def _open(self, tx: Transaction, intent: Intent, *, lease: Lease) -> None:
+        verdict = judge_index(_admit(tx, intent, project=None, now=self.clock.now()))
         if isinstance(verdict, Refuse):
             raise refusal_error(verdict)
         tx.leases.add(lease)
@@ -187,8 +187,8 @@ class Upload:
         named = parse_distribution_filename(
             arrival.filename, name=arrival.declared.project, version=None if version is None else str(version)
         )
-        index = _admit(tx, self._intent, named.project, now=self._publish.clock.now())
-        verdict = judge_arrival(arrival, _load_facts(tx, index, named.project, arrival.filename))
+        index = _admit(tx, self._intent, project=named.project, now=self._publish.clock.now())
+        verdict = judge_arrival(arrival, _load_facts(tx, index, project=named.project, filename=arrival.filename))
         match verdict:
             case Refuse():
                 raise refusal_error(verdict)
@@ -209,7 +209,8 @@ class Upload:
         provenance = build_provenance(form.attestations)
         if provenance is None:
             _log.info(
-                "attestations ignored: not a JSON array of PEP 740 objects", extra={"fields": {"filename": form.filename}}
+                "attestations ignored: not a JSON array of PEP 740 objects",
+                extra={"fields": {"filename": form.filename}},
             )
         return provenance
 
@@ -217,14 +218,14 @@ class Upload:
         """Judge all of it, as this transaction sees the caller and the index."""
         project, filename = draft.distribution.project, draft.arrival.filename
         now = self._publish.clock.now()
-        index = _admit(tx, self._intent, project, now=now)
+        index = _admit(tx, self._intent, project=project, now=now)
         backdated = self._intent.uploaded_at
         publication = Publication(
             uploaded_by=describe_uploader(self._intent.caller.principal),
             uploaded_at=now if backdated is None else min(backdated, now),
             imported=backdated is not None,
         )
-        plan = plan_upload(draft, _load_facts(tx, index, project, filename), publication)
+        plan = plan_upload(draft, _load_facts(tx, index, project=project, filename=filename), publication=publication)
         if isinstance(plan, Refuse):
             raise refusal_error(plan)
         return plan
@@ -252,13 +253,13 @@ class Upload:
         return Published(Outcome.CREATED, file)
 
 
-def _admit(tx: Transaction, intent: Intent, project: ProjectName | None, *, now: datetime) -> Index:
+def _admit(tx: Transaction, intent: Intent, *, project: ProjectName | None, now: datetime) -> Index:
     """Return the index if the caller may upload there, as the transaction sees his rights now.
 
     Without a project he must be allowed to upload at least one. Raises `Unauthenticated`,
     `Forbidden`, `NotFound`.
     """
-    principal = _refreshed(tx, intent.caller, now)
+    principal = _refreshed(tx, intent.caller, now=now)
     indexes = tx.indexes.list()
     if intent.uploaded_at is not None:
         demand(principal, Right.ADMINISTER, IndexTarget(intent.index), open_indexes(indexes))
@@ -272,20 +273,20 @@ def _admit(tx: Transaction, intent: Intent, project: ProjectName | None, *, now:
     return index
 
 
-def _refreshed(tx: Transaction, caller: Caller, now: datetime) -> Principal:
+def _refreshed(tx: Transaction, caller: Caller, *, now: datetime) -> Principal:
     principal = caller.principal
     if not isinstance(principal, Signed):
         return principal
     return renew(
         caller,
         tx.users.find(principal.user),
-        tx.users.list_grants(principal.user),
+        grants=tx.users.list_grants(principal.user),
         token=None if principal.token_id is None else tx.tokens.find(principal.token_id),
         now=now,
     )
 
 
-def _load_facts(tx: Transaction, index: Index, project: ProjectName, filename: Filename) -> Facts:
+def _load_facts(tx: Transaction, index: Index, *, project: ProjectName, filename: Filename) -> Facts:
     return Facts(
         index=index,
         project=tx.projects.find(index.name, project),
