@@ -43,7 +43,7 @@ def append_and_hang(tx: Transaction) -> None:
 
 def say(what: object) -> None:
     """Print it at once."""
-    print(what, flush=True)  # noqa: T201 - the parent reads it
+    print(what, flush=True)
 
 
 async def work(catalog: SqlCatalog, what: list[str]) -> None:

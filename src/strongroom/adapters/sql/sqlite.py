@@ -63,6 +63,7 @@ class SqliteDatabase:
     def writing(self, deadline: float) -> Iterator[Connection]:
         """Be the only writer of all processes; checkpoint afterwards when the log has grown."""
         with self._lock.held(deadline), self._writer.connect() as connection:
+            _wait_at_most(connection, deadline - time.monotonic())
             with connection.begin():
                 yield connection
             self._checkpoint_when_grown(connection)
@@ -118,10 +119,8 @@ class SqliteDatabase:
         size_bytes = self._wal.stat().st_size if self._wal.exists() else 0
         if size_bytes < self._checkpoint_at_bytes:
             return
-        driver_connection = connection.connection.driver_connection
-        assert isinstance(driver_connection, sqlite3.Connection)
         with suppress(sqlite3.Error):  # the commit stands; a broken disk shows at the next write
-            _checkpoint(driver_connection)
+            _checkpoint(_driver_connection(connection))
         size_bytes = self._wal.stat().st_size if self._wal.exists() else 0
         self._checkpoint_at_bytes = size_bytes + _CHECKPOINT_BYTES
 
@@ -129,10 +128,18 @@ class SqliteDatabase:
 def _checkpoint(connection: sqlite3.Connection) -> None:
     """Copy the log into the database and truncate it, without waiting for readers."""
     connection.execute("PRAGMA busy_timeout=0")
-    try:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    finally:
-        connection.execute(f"PRAGMA busy_timeout={int(_BUSY_TIMEOUT_SECONDS * 1000)}")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _wait_at_most(connection: Connection, seconds: float) -> None:
+    """Let the next transaction wait so long for whoever writes without our lock: a backup, somebody's shell."""
+    _driver_connection(connection).execute(f"PRAGMA busy_timeout={max(1, int(seconds * 1000))}")
+
+
+def _driver_connection(connection: Connection) -> sqlite3.Connection:
+    found = connection.connection.driver_connection
+    assert isinstance(found, sqlite3.Connection)
+    return found
 
 
 def _refuse_network_filesystem(directory: Path, mounts: Path) -> None:
@@ -175,18 +182,23 @@ def _create_private_file(path: Path) -> None:
 
 def _connect(path: Path, rules: tuple[str, ...]) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False)
-    for rule in rules:
-        connection.execute(f"PRAGMA {rule}").fetchall()
+    try:
+        for rule in rules:
+            connection.execute(f"PRAGMA {rule}").fetchall()
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
 def _open_watch(path: Path) -> sqlite3.Connection:
     """Open the connection that only watches; being the first, it also recovers what a killed process left.
 
-    It stays open, so that no other connection of this process has to recover or is the last to close.
+    It stays open, so that no other connection of this process has to recover or is the last
+    to close. It is asked from the event loop, so it never waits.
     """
-    connection = _connect(path, _RULES)
-    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    connection = _connect(path, ("journal_mode=WAL", *_RULES, "data_version", "busy_timeout=0"))
+    mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
     if mode != "wal":
         connection.close()
         raise ConfigurationFault(
@@ -194,8 +206,6 @@ def _open_watch(path: Path) -> sqlite3.Connection:
             f"The catalog cannot use SQLite's write-ahead log here (it says '{mode}')",
             "Put the data directory on a local disk.",
         )
-    connection.execute("PRAGMA data_version").fetchall()
-    connection.execute("PRAGMA busy_timeout=0")  # it is asked from the event loop, which must not wait
     return connection
 
 
