@@ -240,10 +240,10 @@ def test_a_file_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     """When only the database's file is refused, its name is in the message."""
     really_open = os.open
 
-    def refuse_database(path: str | Path, flags: int, mode: int = 0o777) -> int:
+    def refuse_database(path: str | Path, *how: int) -> int:
         if str(path).endswith("catalog.db"):
             raise PermissionError(errno.EACCES, "no")
-        return really_open(path, flags, mode)
+        return really_open(path, *how)
 
     with mock.patch("os.open", refuse_database), pytest.raises(ConfigurationFault, match=r"catalog\.db"):
         SqliteDatabase(tmp_path / "catalog.db", readers=1)
