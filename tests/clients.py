@@ -43,7 +43,6 @@ def environment(home: Path, *programs: str) -> dict[str, str]:
         "PIP_CONFIG_FILE": "/dev/null",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INPUT": "1",
-        "UV_PYTHON": sys.executable,
         "UV_PYTHON_DOWNLOADS": "never",
         "PDM_CHECK_UPDATE": "0",
         "FLIT_NO_NETWORK": "1",
