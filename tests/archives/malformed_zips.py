@@ -58,6 +58,15 @@ def both(change: Change) -> bytes:
     return second(local=change, central=change)
 
 
+def running_over() -> bytes:
+    """Return a wheel whose last directory entry takes the end record for a part of its name."""
+    archive = bytearray(BYTES)
+    at = archive.rfind(b"PK\x01\x02") + 28
+    (length,) = struct.unpack_from("<H", archive, at)
+    struct.pack_into("<H", archive, at, length + 22)
+    return bytes(archive)
+
+
 def shorter(fields: Fields) -> Fields:
     """Say one byte less of packed data."""
     return replace(fields, packed=fields.packed - 1)
@@ -154,6 +163,7 @@ ENDS = [
     sample("directory too short", ended(lambda end: replace(end, size=end.size - 46)), code="zip-prefix-data"),
     sample("directory too long", ended(lambda end: replace(end, size=end.size + 46)), code="zip-end-mismatch"),
     sample("directory begins inside itself", ended(lambda end: replace(end, offset=end.offset + 4, size=end.size - 4)), code="zip-unknown-record"),
+    sample("directory runs over the end record", running_over, code="zip-end-mismatch"),
     sample("several disks", ended(lambda end: replace(end, disk=1)), code="zip-multi-disk"),
     sample("ZIP64 locator astray", ended64(lambda end: replace(end, at=0)), code="zip-end64-locator"),
     sample("ZIP64 locator far away", ended64(lambda end: replace(end, at=(1 << 64) - 1)), code="zip-end64-locator"),

@@ -81,6 +81,7 @@ WHEELS = [
     ("free names in other groups", Wheel(files={f"{INFO}/entry_points.txt": b"[mkdocs.plugins]\nmaterial/blog = a:b\nodd name = c\n"})),
     ("empty entry points", Wheel(files={f"{INFO}/entry_points.txt": b""})),
     ("vendored .dist-info", Wheel(files={"demo/_vendor/x-1.dist-info/METADATA": b"x"})),
+    ("file larger than a step of unpacking", Wheel(files={"demo/zeros.bin": bytes(3 << 20), "demo/held.bin": bytes((1 << 18) + 243)})),
     ("top-level file", Wheel(files={"demo.pth": b"import demo\n"})),
     ("data schemes", Wheel(files={"demo-1.0.data/scripts/demo": b"#!python\n", "demo-1.0.data/data/etc/x": b""})),
     ("another project's .data", Wheel(files={"other.data/x": b"", "demo-1.0.data.txt": b""})),

@@ -172,7 +172,11 @@ class _Child:
             if length > LONGEST_FRAME_BYTES:
                 return None
             answer = decode_answer(await self._stdout.readexactly(length))
-        except (asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError):
+        except (asyncio.IncompleteReadError, ConnectionError):
+            # Its pipe is closed, so it has ended: its exit status says why, if nobody kills it meanwhile.
+            await self._process.wait()
+            return None
+        except msgspec.DecodeError:
             return None
         self.is_ready = True
         return answer
