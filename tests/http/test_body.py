@@ -87,7 +87,8 @@ def exchange(
     async def run() -> None:
         sender = Sender(list(pieces))
         guarded: ASGIApp = BodyGuard(Catching(app), deadlines)
-        raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        told = headers if "content_length" in headers else {"transfer_encoding": "chunked", **headers}
+        raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in told.items()]
         scope = {"type": "http", "http_version": "1.1", "method": method, "path": "/", "headers": raw}
         began = time.monotonic()
         await guarded(scope, sender.receive, send)
@@ -182,6 +183,25 @@ def test_an_early_answer_goes_out_before_the_rest_is_read() -> None:
     assert [(message["body"], message["more_body"]) for message in bodies] == [(b"done", True), (b"", False)]
 
 
+def test_an_early_answer_may_come_in_parts() -> None:
+    """Only its last part waits for the rest of the body."""
+    sent: list[tuple[str, bool]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        await send({"type": "http.response.body", "body": b"two"})
+
+    async def send(message: Message) -> None:
+        sent.append((message["type"], message.get("more_body", False)))
+
+    headers = [(b"content-length", b"2048")]
+    scope = {"type": "http", "http_version": "2", "method": "POST", "path": "/", "headers": headers}
+    asyncio.run(BodyGuard(app, _HASTY)(scope, Sender([_KIB, _KIB]).receive, send))
+    body = "http.response.body"
+    assert sent == [("http.response.start", False), (body, True), (body, True), (body, False)]
+
+
 def test_lingering_ends() -> None:
     """Nobody is read for longer than it takes a well-meaning client to notice."""
     endless: list[bytes | float | None] = [piece for _ in range(1000) for piece in (_KIB, 0.01)]
@@ -196,6 +216,12 @@ def test_nobody_answers_a_client_that_has_gone() -> None:
     seen = exchange([_KIB, None])
     assert seen.messages == []
     assert seen.error is None
+
+
+def test_a_post_without_a_body_keeps_its_connection() -> None:
+    """An answer to it is never early, though nobody read the body that is not there."""
+    seen = exchange([b""], reading=read_nothing, content_length="0")
+    assert (seen.status, seen.taken, seen.headers) == (200, 0, {})
 
 
 def test_a_request_without_a_body_is_not_guarded() -> None:
@@ -219,7 +245,8 @@ def test_500_slow_clients_do_not_delay_a_good_one() -> None:
         async def send(message: Message) -> None:
             statuses.extend([message["status"]] if "status" in message else [])
 
-        scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": "/", "headers": []}
+        headers = [(b"transfer-encoding", b"chunked")]
+        scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": "/", "headers": headers}
         began = time.monotonic()
         await guarded(scope, Sender(pieces).receive, send)
         return statuses[0], time.monotonic() - began

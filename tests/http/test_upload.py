@@ -11,6 +11,7 @@ from typing import TypeVar
 import pytest
 
 from strongroom.core.access import Right
+from strongroom.core.errors import StorageFault
 from strongroom.core.events import Uploaded
 from tests.archives.sdists import Sdist
 from tests.archives.wheels import Wheel
@@ -18,7 +19,7 @@ from tests.core.test_attestations import ATTESTATION
 from tests.factories import a_grant
 from tests.http.counter import Counter, Reply
 from tests.http.forms import CLIENTS, Body, Upload, build, text, twine
-from tests.services.publishing import LIMIT_BYTES, NOTHING, OTHER_CONTENT, Place
+from tests.services.publishing import LIMIT_BYTES, NOTHING, OTHER_CONTENT, Place, WatchedBlobs
 
 T = TypeVar("T")
 _WHEEL = Wheel("Acme.Demo-Pkg", files={"demo/app.py": b"x = 1\r\n--a1b2c3d4\r\n" * 900})
@@ -257,7 +258,7 @@ def test_a_client_that_goes_away_leaves_nothing() -> None:
 
     async def scene(counter: Counter) -> None:
         body = twine(WHEEL)
-        headers = {"content_type": body.content_type}
+        headers = {"content_type": body.content_type, "transfer_encoding": "chunked"}
         half = body.content[: len(body.content) - 500]
         reply = await counter.ask("POST", "/legacy/", pieces=[half, None], headers=headers)
         assert reply.status == 0
@@ -268,6 +269,21 @@ def test_a_client_that_goes_away_leaves_nothing() -> None:
 
 
 NOTHING_OF_FILES = (NOTHING.files, NOTHING.leases, NOTHING.blobs, NOTHING.temporary)
+
+
+def test_a_fault_of_the_server_is_a_5xx_that_tells_nothing_of_its_inside(caplog: pytest.LogCaptureFixture) -> None:
+    """The cause is in the log; nothing stays."""
+    fault = StorageFault("blob-fault", "The disk at /somewhere failed")
+
+    async def scene(counter: Counter) -> None:
+        reply = await counter.post(twine(WHEEL))
+        assert reply.status == 500
+        assert "/somewhere" not in reply.text
+        assert "/somewhere" in caplog.text
+        seen = await counter.place.see()
+        assert (seen.files, seen.leases, seen.blobs, seen.temporary) == NOTHING_OF_FILES
+
+    at_counter(scene, Counter(place=Place(blobs=WatchedBlobs(keep_fails=fault))))
 
 
 def test_64_uploaders_of_one_filename_have_one_winner() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from strongroom.core.policies.declaration import Declaration
 from strongroom.core.policy import Refuse
 from strongroom.core.upload import Outcome, Published, UploadForm
 from tests.archives.sdists import Sdist
+from tests.archives.wheels import Wheel
 from tests.core.test_attestations import ATTESTATION
 from tests.factories import (
     DEMO,
@@ -71,6 +73,18 @@ def test_a_file_is_published_whole() -> None:
         assert metadata == WHEEL.contents()[f"{WHEEL.directory}/METADATA"]
 
     play(scene)
+
+
+def test_a_large_file_is_hashed_in_batches() -> None:
+    """The digests are those of the whole, wherever the batches end."""
+    wheel = Wheel(files={"demo/data.bin": random.Random(1).randbytes(2_500_000)})
+
+    async def scene(place: Place) -> None:
+        content = wheel.build()
+        file = (await upload(place.publish, OPERATOR, content=content)).file
+        assert (file.md5, file.size_bytes) == (hashlib.md5(content).hexdigest(), len(content))
+
+    play(scene, Place(limit_bytes=10_000_000))
 
 
 def test_an_sdist_is_published() -> None:

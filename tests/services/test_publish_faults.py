@@ -18,16 +18,19 @@ from strongroom.core.errors import (
     Unavailable,
 )
 from strongroom.core.model import Lease
+from strongroom.core.names import Sha256
 from strongroom.core.upload import Published
-from strongroom.ports import Transaction
+from strongroom.ports import Incoming, Transaction
 from strongroom.services.publish import LEASE_LIFETIME
 from tests.factories import (
     MAIN,
     OPERATOR,
+    sha256_of,
 )
 from tests.fakes import START
 from tests.services.publishing import (
     CONTENT,
+    LIMIT_BYTES,
     NOTHING,
     Place,
     WatchedBlobs,
@@ -52,11 +55,11 @@ def test_the_lease_stands_before_the_bytes_and_names_them_before_they_are_kept()
     seen: list[tuple[Lease, ...]] = []
 
     class Noting(WatchedBlobs):
-        async def receive(self):  # type: ignore[no-untyped-def]  # as in the class above
+        async def receive(self) -> Incoming:
             seen.append(await catalog.read(lambda tx: tx.leases.list()))
             return await super().receive()
 
-        async def keep(self, incoming):  # type: ignore[no-untyped-def]  # as in the class above
+        async def keep(self, incoming: Incoming) -> Sha256:
             seen.append(await catalog.read(lambda tx: tx.leases.list()))
             return await super().keep(incoming)
 
@@ -102,6 +105,38 @@ def test_a_commit_that_fails_leaves_nothing_visible() -> None:
         assert await place.see() == replace(NOTHING, blobs=2)
 
     play(scene, Place(catalog=Failing()))
+
+
+def test_a_store_that_keeps_other_bytes_is_a_fault() -> None:
+    """What was hashed on the way must be what is kept; nothing becomes visible."""
+
+    class Confused(WatchedBlobs):
+        async def keep(self, incoming: Incoming) -> Sha256:
+            await super().keep(incoming)
+            return sha256_of("something else")
+
+    async def scene(place: Place) -> None:
+        with pytest.raises(StorageFault):
+            await upload(place.publish, OPERATOR)
+        assert await place.see() == replace(NOTHING, blobs=2)
+
+    play(scene, Place(blobs=Confused()))
+
+
+def test_a_lease_that_cannot_be_removed_expires_and_hides_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """The upload's own fault is what the client hears."""
+
+    async def scene(place: Place) -> None:
+        async def fail() -> None:
+            async with place.publish.begin(OPERATOR, MAIN) as opened:
+                await place.catalog.close()
+                await opened.write(b"x" * (LIMIT_BYTES + 1))
+
+        with pytest.raises(TooLarge):
+            await fail()
+        assert "lease" in caplog.text
+
+    play(scene)
 
 
 def test_an_upload_that_is_given_up_leaves_nothing() -> None:

@@ -68,7 +68,7 @@ class _Body:
 
     def __init__(self, scope: Scope, receive: Receive, deadlines: BodyDeadlines) -> None:
         self.limit_bytes = SMALL_BODY_BYTES
-        self.is_complete = False
+        self.is_complete = _has_no_body(scope)
         self.is_given_up = False
         """Nothing more will come, or nothing more is waited for."""
         self.is_alone = False
@@ -190,6 +190,12 @@ class _Lingering:
 
 def _header(scope: Scope, name: bytes) -> bytes:
     return next((bytes(value) for key, value in scope["headers"] if key == name), b"")
+
+
+def _has_no_body(scope: Scope) -> bool:
+    """RFC 9112 6.3: a request without Content-Length and Transfer-Encoding has no body; HTTP/2 has no such rule."""
+    is_http1 = str(scope.get("http_version", "1.1")).startswith("1")
+    return is_http1 and not _header(scope, b"transfer-encoding") and _declared_length(scope) in (None, 0)
 
 
 def _declared_length(scope: Scope) -> int | None:
