@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import httpx2
 import msgspec
+from starlette.types import ASGIApp
 
 from strongroom.adapters.blobs.memory import MemoryBlobs
 from strongroom.adapters.memory.catalog import MemoryCatalog
@@ -26,6 +27,7 @@ from strongroom.http.api.application import build_api
 from strongroom.http.api.late import PATH
 from strongroom.http.app import Guard, build_router
 from strongroom.http.auth import Authenticator
+from strongroom.http.body import BodyGuard
 from strongroom.http.cache import Cache
 from strongroom.http.entrance import Catching
 from strongroom.ports import Transaction
@@ -102,7 +104,7 @@ class Office:
         self.passwords = passwords
         self.guard = Guard(authenticator, cache, MAIN)
         self.api = build_api(self.use_cases, self.guard)
-        self._app = Catching(build_router(self.guard, [], mounts=[(PATH, self.api)]))
+        self.mount(self.api)
         self.add_index("main")
         self.add_user("ada", admin=True, password=PASSWORD)
         self.add_user("bob", Grant(rights=MEMBER_RIGHTS), password=PASSWORD)
@@ -112,10 +114,14 @@ class Office:
         self.carol = self.issue("carol", Right.READ)
         self._quiet_until = self.serial()
 
+    def mount(self, api: ASGIApp) -> None:
+        """Put an API behind the real router, error layer and body limit."""
+        self._app = BodyGuard(Catching(build_router(self.guard, [], mounts=[(PATH, api)])))
+
     def ask(
         self, method: str, path: str, *, token: str | None = None, json: object = None, **more: str | bytes
     ) -> Reply:
-        """Send a request; `basic` is a user name and a password, `body` and `content_type` go as they are."""
+        """Send a request; `basic` is a user name and a password, `body`, `content_type` and `cookie` go as they are."""
         headers: dict[str, str] = {}
         if token is not None:
             headers["authorization"] = f"Bearer {token}"

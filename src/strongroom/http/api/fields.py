@@ -16,9 +16,11 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     PlainSerializer,
     PlainValidator,
+    StrictInt,
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
@@ -65,13 +67,15 @@ PATTERN_SCHEMA: dict[str, object] = {
     "description": "A project's name, or a pattern over normalised names with * and ?.",
     "examples": ["acme-*"],
 }
+_GROUP = "[0-9a-fA-F]{1,4}"
 _V4_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_V6_LENGTH = "(12[0-8]|1[01][0-9]|[1-9]?[0-9])"
 NETWORK_SCHEMA: dict[str, object] = {
     "description": "An IPv4 or IPv6 network in CIDR notation, or one address.",
     "anyOf": [
         {"type": "string", "pattern": rf"^{_V4_BYTE}(\.{_V4_BYTE}){{3}}(/(3[0-2]|[12]?[0-9]))?$"},
         {"type": "string", "format": "ipv6"},
-        {"type": "string", "pattern": "^[0-9a-fA-F:.]{2,45}/[0-9]{1,3}$"},
+        {"type": "string", "pattern": rf"^(({_GROUP}:){{7}}{_GROUP}|({_GROUP}:){{1,7}}:|::)/{_V6_LENGTH}$"},
     ],
     "examples": ["10.0.0.0/8"],
 }
@@ -117,12 +121,19 @@ ProjectField = Annotated[ProjectName, AfterValidator(_parsed(parse_project_name)
 UserField = Annotated[UserName, AfterValidator(_parsed(parse_user_name)), WithJsonSchema(USER_SCHEMA)]
 PatternField = Annotated[ProjectPattern, AfterValidator(_parsed(parse_project_pattern)), WithJsonSchema(PATTERN_SCHEMA)]
 NetworkField = Annotated[Network, PlainValidator(_parsed(_parse_network)), WithJsonSchema(NETWORK_SCHEMA)]
+WholeNumber = Annotated[StrictInt, BeforeValidator(lambda raw: _whole(raw))]
+"""JSON Schema's integer: 30.0 is one too; true and "30" are none."""
+
 Time = Annotated[
     AwareDatetime,
     PlainSerializer(lambda time: _rfc3339(time), return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-05T12:00:00Z"]}),
 ]
 """RFC 3339 in UTC, with Z."""
+
+
+def _whole(raw: object) -> object:
+    return int(raw) if isinstance(raw, float) and raw.is_integer() else raw
 
 
 def _rfc3339(time: datetime) -> str:

@@ -21,7 +21,7 @@ class IdentityView(View):
     """The principal: the user's grants and, for a token, what it is narrowed to."""
 
     user: str
-    token: str | None = Field(description="The token's id; null for a password.")
+    token_id: str | None = Field(description="The token's id; null for a password.")
     grants: list[GrantBody] = Field(description="What the user may do.")
     scope: list[GrantBody] | None = Field(description="What the token is narrowed to; null for a password.")
     expires_at: Time | None = Field(description="When the token ends.")
@@ -46,7 +46,7 @@ class Identity:
             raise Unauthenticated("unauthenticated", "This needs credentials", "Send a token as the password.")
         return IdentityView(
             user=principal.user,
-            token=principal.token_id,
+            token_id=principal.token_id,
             grants=[show_grant(grant) for grant in principal.grants],
             scope=None if principal.scope is None else [show_grant(grant) for grant in principal.scope],
             expires_at=principal.until,

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import ConfigDict, Field, StrictInt
+from pydantic import ConfigDict, Field
 
 from strongroom.core.access import Right, Signed, Token
 from strongroom.core.caller import Caller
@@ -14,7 +14,7 @@ from strongroom.core.delegation import DEFAULT_LIFETIME, TokenRequest
 from strongroom.core.errors import Unauthenticated
 from strongroom.core.names import UserName
 from strongroom.http.api.endpoint import CurrentCaller, Endpoint
-from strongroom.http.api.fields import Body, IndexField, NetworkField, PatternField, Time, UserField, View
+from strongroom.http.api.fields import Body, IndexField, NetworkField, PatternField, Time, UserField, View, WholeNumber
 from strongroom.http.api.paging import WantedPage, cut
 from strongroom.http.api.places import TokenPlace
 from strongroom.http.routes import SignedIn
@@ -44,7 +44,7 @@ class TokenView(View):
 class IssuedTokenView(TokenView):
     """A new token: the only answer that holds its text."""
 
-    token: str = Field(description="The whole token, to be sent as a password. It is not kept and not shown again.")
+    secret: str = Field(description="The whole token, to be sent as a password. It is not kept and not shown again.")
 
 
 class TokenPage(View):
@@ -72,7 +72,7 @@ class NewTokenBody(Body):
     indexes: list[IndexField] = Field(default=[])
     projects: list[PatternField] = Field(default=[])
     networks: list[NetworkField] = Field(default=[])
-    lifetime_days: StrictInt | None = Field(
+    lifetime_days: WholeNumber | None = Field(
         default=DEFAULT_LIFETIME.days,
         ge=1,
         le=_LONGEST_DAYS,
@@ -85,7 +85,7 @@ class RotationBody(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"overlap_seconds": 3600}]})
 
-    overlap_seconds: StrictInt = Field(
+    overlap_seconds: WholeNumber = Field(
         default=0, ge=0, le=_LONGEST_OVERLAP_SECONDS, description="How long the old token stays good beside the new."
     )
 
@@ -174,4 +174,4 @@ def _show(token: Token) -> TokenView:
 
 
 def _show_issued(issued: IssuedToken) -> IssuedTokenView:
-    return IssuedTokenView(**_show(issued.token).model_dump(), token=issued.text.render())
+    return IssuedTokenView(**_show(issued.token).model_dump(), secret=issued.text.render())
