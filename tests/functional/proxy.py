@@ -24,7 +24,7 @@ def forwarding(upstream: tuple[str, int], *, prefix: str, strips: bool, port: in
             length = int(self.headers.get("Content-Length", 0))
             body = self.rfile.read(length)
             if not self.path.startswith(prefix + "/"):
-                self._answer(404, [], b"not behind this proxy")
+                self._answer(404, [], body=b"not behind this proxy")
                 return
             connection = http.client.HTTPConnection(*upstream, timeout=30)
             headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
@@ -32,10 +32,10 @@ def forwarding(upstream: tuple[str, int], *, prefix: str, strips: bool, port: in
             connection.request(self.command, path, body=body or None, headers=headers)
             response = connection.getresponse()
             kept = [(name, value) for name, value in response.getheaders() if name.lower() not in HOP_BY_HOP]
-            self._answer(response.status, kept, response.read())
+            self._answer(response.status, kept, body=response.read())
             connection.close()
 
-        def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        def _answer(self, status: int, headers: list[tuple[str, str]], *, body: bytes) -> None:
             self.send_response(status)
             for name, value in headers:
                 self.send_header(name, value)
