@@ -235,6 +235,7 @@ def test_a_body_beyond_the_limit_is_refused_by_its_length_alone() -> None:
     async def scene(counter: Counter) -> None:
         reply = await counter.post(twine(WHEEL), content_length=str(LIMIT_BYTES + 10**9), expect="100-continue")
         assert (reply.status, reply.read_pieces) == (413, 0)
+        assert f"larger than the {LIMIT_BYTES} bytes" in reply.text
         assert (await counter.place.see()).leases == ()
 
     at_counter(scene)

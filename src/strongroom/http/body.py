@@ -56,11 +56,15 @@ class BodyGuard:
             return  # an everyday end of a request, and no fault of the server
 
 
-def allow_body(request: Request, size_bytes: int) -> None:
-    """Let this request's body be that large; to be called before it is read."""
+def allow_body(request: Request, size_bytes: int, *, extra_bytes: int = 0) -> None:
+    """Let this request's body be that large; to be called before it is read.
+
+    `extra_bytes` are for what surrounds the content; the client is told the limit without them.
+    """
     body = request.scope.get(_STATE_KEY)
     if isinstance(body, _Body):
-        body.limit_bytes = size_bytes
+        body.limit_bytes = size_bytes + extra_bytes
+        body.told_bytes = size_bytes
 
 
 class _Body:
@@ -68,6 +72,7 @@ class _Body:
 
     def __init__(self, scope: Scope, receive: Receive, deadlines: BodyDeadlines) -> None:
         self.limit_bytes = SMALL_BODY_BYTES
+        self.told_bytes = SMALL_BODY_BYTES
         self.is_complete = _has_no_body(scope)
         self.is_given_up = False
         """Nothing more will come, or nothing more is waited for."""
@@ -158,7 +163,7 @@ class _Body:
     def _too_large(self) -> TooLarge:
         return TooLarge(
             "too-large",
-            f"The request's body is larger than the {self.limit_bytes} bytes allowed here",
+            f"The request's body is larger than the {self.told_bytes} bytes allowed here",
             "Send less, or ask whoever runs this server to raise the limit.",
         )
 

@@ -57,7 +57,7 @@ class Legacy:
     async def _publish(self, request: Request, caller: Caller) -> Published:
         check_action(request.query_params.get(ACTION, ""))
         index = read_index(request.path_params, self.default_index)
-        allow_body(request, self.publish.limit_bytes + _FORM_BYTES)
+        allow_body(request, self.publish.limit_bytes, extra_bytes=_FORM_BYTES)
         async with self.publish.begin(caller, index) as upload:
             form = await read_form(request.stream(), request.headers.get("content-type", ""), keep=KEPT, sink=upload)
             return await upload.finish(read_upload_form(form))
