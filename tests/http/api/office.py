@@ -122,7 +122,7 @@ class Office:
         self, method: str, path: str, *, token: str | None = None, json: object = None, **more: str | bytes
     ) -> Reply:
         """Send a request; `basic` is a user name and a password, `body`, `content_type` and `cookie` go as they are."""
-        headers: dict[str, str] = {}
+        headers = {"user-agent": "a-client/1.0"}
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
         if "basic" in more:

@@ -22,7 +22,7 @@ def test_an_entry_tells_who_did_what(office: Office) -> None:
         "actor": {
             "name": f"user:ada token:{office.ada.split('_')[1]}",
             "address": "127.0.0.1",
-            "client": "python-httpx2/2.16.2",
+            "client": "a-client/1.0",
         },
         "event": {"kind": "index-created", "index": "staging"},
     }

@@ -40,11 +40,11 @@ _CREDENTIALS: list[dict[str, list[str]]] = [{"basic": []}, {"bearer": []}]
 
 
 class OpenApiDocument:
-    """The document of an application's routes."""
+    """The document of an application's routes, its own included."""
 
     def __init__(self, app: FastAPI, routes: Sequence[GuardedRoute], *, server_url: str) -> None:
         self._app = app
-        self._routes = tuple(routes)
+        self._routes = routes
         self._server_url = server_url
         self._rendered: bytes | None = None
 

@@ -18,7 +18,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.core.access import ANONYMOUS
+from strongroom.core.access import ANONYMOUS, Signed
 from strongroom.core.caller import Caller
 from strongroom.http.api.faults import UnreadableRequest
 from strongroom.http.api.problems import declare_problems
@@ -117,6 +117,12 @@ async def get_caller(request: Request) -> Caller:
     caller = request.scope[_CALLER]
     assert isinstance(caller, Caller)
     return caller
+
+
+def get_signed(caller: Caller) -> Signed:
+    """Return who signed in, for routes that admit nobody else."""
+    assert isinstance(caller.principal, Signed)
+    return caller.principal
 
 
 CurrentCaller = Annotated[Caller, Depends(get_caller)]

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from strongroom.core.access import not_found
-from strongroom.core.errors import InvalidRequest, StorageFault, StrongroomError
+from strongroom.core.errors import StorageFault, StrongroomError
 from strongroom.http.api.problems import PROBLEM_JSON, UNPROCESSABLE
 from strongroom.http.app import error_response
 
@@ -52,13 +52,11 @@ async def answer_unexpected(_request: Request, _error: Exception) -> Response:
 
 
 async def answer_http_exception(_request: Request, error: Exception) -> Response:
-    """Answer what Starlette and FastAPI raise themselves: no such path, an unreadable body."""
+    """Answer the two that Starlette and FastAPI raise themselves: no such path, a body that cannot be decoded."""
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return error_response(not_found())
-    if error.status_code == 400:
-        return _unprocessable("invalid-json", "The body is not JSON in UTF-8")
-    return error_response(InvalidRequest("bad-request", str(error.detail)))
+    return _unprocessable("invalid-json", "The body is not JSON in UTF-8")
 
 
 async def answer_unreadable(_request: Request, error: Exception) -> Response:

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from strongroom.core.access import Signed
-from strongroom.core.errors import Unauthenticated
-from strongroom.http.api.endpoint import CurrentCaller, Endpoint
+from strongroom.http.api.endpoint import CurrentCaller, Endpoint, get_signed
 from strongroom.http.api.fields import Time, View
 from strongroom.http.api.grants import GrantBody, show_grant
 from strongroom.http.routes import SignedIn
@@ -41,9 +39,7 @@ class Identity:
 
         Use it to try a token: its rights, its end, its networks.
         """
-        principal = caller.principal
-        if not isinstance(principal, Signed):
-            raise Unauthenticated("unauthenticated", "This needs credentials", "Send a token as the password.")
+        principal = get_signed(caller)
         return IdentityView(
             user=principal.user,
             token_id=principal.token_id,

@@ -8,12 +8,9 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import ConfigDict, Field
 
-from strongroom.core.access import Right, Signed, Token
-from strongroom.core.caller import Caller
+from strongroom.core.access import Right, Token
 from strongroom.core.delegation import DEFAULT_LIFETIME, TokenRequest
-from strongroom.core.errors import Unauthenticated
-from strongroom.core.names import UserName
-from strongroom.http.api.endpoint import CurrentCaller, Endpoint
+from strongroom.http.api.endpoint import CurrentCaller, Endpoint, get_signed
 from strongroom.http.api.fields import Body, IndexField, NetworkField, PatternField, Time, UserField, View, WholeNumber
 from strongroom.http.api.paging import WantedPage, cut
 from strongroom.http.api.places import TokenPlace
@@ -124,7 +121,7 @@ class TokenEndpoints:
         A token that asks for a token cannot give more than it has itself.
         """
         wanted = TokenRequest(
-            owner=body.owner or _own_name(caller),
+            owner=body.owner or get_signed(caller).user,
             label=body.label,
             rights=None if body.rights is None else frozenset(body.rights),
             indexes=frozenset(body.indexes),
@@ -145,12 +142,6 @@ class TokenEndpoints:
         """
         overlap = timedelta(seconds=body.overlap_seconds)
         return _show_issued(await self._tokens.rotate(caller, token, overlap=overlap))
-
-
-def _own_name(caller: Caller) -> UserName:
-    if not isinstance(caller.principal, Signed):
-        raise Unauthenticated("unauthenticated", "This needs credentials", "Send a token as the password.")
-    return caller.principal.user
 
 
 def _place(token: Token) -> str:
