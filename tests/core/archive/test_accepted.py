@@ -96,6 +96,7 @@ WHEELS = [
     ("RECORD in CRLF", Wheel(record=lambda text: text.replace("\n", "\r\n"))),
     ("RECORD with an empty line and a repeated one", Wheel(record=lambda text: f"{text}\n{text}")),
     ("SHA-512", Wheel(record=lambda text: text.replace(record_line("demo/app.py", MODULE), record_line("demo/app.py", MODULE, algorithm="sha512")))),
+    ("wheel of before version 1", Wheel(files={f"{INFO}/WHEEL": b"Wheel-Version: 0.9\n"})),
     ("old metadata", Wheel(metadata=metadata_of("demo", "1.0", metadata_version="1.0"))),
     ("new metadata", Wheel(metadata=metadata_of("demo", "1.0", metadata_version="2.6"))),
     ("private classifier and direct URL", Wheel(metadata=metadata_of("demo", "1.0", "Classifier: Private :: Do Not Upload", "Requires-Dist: x @ https://example.org/x.whl"))),

@@ -100,5 +100,5 @@ def _check_wheel_version(wheel: bytes) -> None:
     found = _WHEEL_VERSION.findall(wheel)
     if len(found) != 1:
         raise Fault("wheel-version", "WHEEL must give one Wheel-Version")
-    if int(found[0][0]) != 1:
-        raise Fault("wheel-version", "The wheel's format is not version 1, which is all that installers read")
+    if int(found[0][0]) > 1:
+        raise Fault("wheel-version", "The wheel's format is newer than version 1, the newest that installers read")
