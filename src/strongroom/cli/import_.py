@@ -31,7 +31,7 @@ from strongroom.services.importing import Result, Step
 
 @click.command(name="import", cls=Command)
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--index", type=INDEX, required=True, help="The index to import into.")
+@click.option("--index", type=INDEX, default="main", help="The index to import into (main).")
 def command(directory: Path, *, index: IndexName) -> None:
     """Publish all wheels and sdists below DIRECTORY, with their files' times as upload times.
 

@@ -36,7 +36,8 @@ from strongroom.core.errors import InvalidRequest, NotAllowed, StrongroomError, 
 from strongroom.core.names import IndexName
 from strongroom.http.auth import Authenticator
 from strongroom.http.cache import Cache
-from strongroom.http.errors import render_error
+from strongroom.http.errors import error_response
+from strongroom.http.log import log_fault
 from strongroom.http.routes import Needs, Public, Route, SignedIn, Subject, read_index, read_project
 
 _ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -103,14 +104,18 @@ def build_router(guard: Guard, routes: Sequence[Route], mounts: Sequence[tuple[s
         starlette_routes.append(_refuse_other_methods(path, same_path))
     return Starlette(
         routes=starlette_routes,
-        exception_handlers={StrongroomError: _answer_error, HTTPException: _answer_http_exception},
+        exception_handlers={HTTPException: _answer_http_exception},
     )
 
 
 def _starlette_route(guard: Guard, route: Route) -> StarletteRoute:
     async def endpoint(request: Request) -> Response:
-        caller = await guard.admit(route, request)
-        return await route.handler(request, caller)
+        try:
+            caller = await guard.admit(route, request)
+            return await route.handler(request, caller)
+        except StrongroomError as error:
+            log_fault(error, request.scope)
+            return route.refusal(error, request)
 
     return StarletteRoute(route.path, endpoint, methods=list(route.methods))
 
@@ -119,17 +124,10 @@ def _refuse_other_methods(path: str, routes: list[Route]) -> StarletteRoute:
     allowed = tuple(sorted({method for route in routes for method in route.methods}))
 
     async def endpoint(request: Request) -> Response:
-        raise NotAllowed(
-            "method", f"{request.method} is not possible here", f"Use {', '.join(allowed)}.", allowed=allowed
-        )
+        reason, hint = f"{request.method} is not possible here", f"Use {', '.join(allowed)}."
+        return routes[0].refusal(NotAllowed("method", reason, hint, allowed=allowed), request)
 
     return StarletteRoute(path, endpoint, methods=[method for method in _ALL_METHODS if method not in allowed])
-
-
-async def _answer_error(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, StrongroomError):
-        raise error
-    return error_response(error)
 
 
 async def _answer_http_exception(_request: Request, error: Exception) -> Response:
@@ -139,10 +137,3 @@ async def _answer_http_exception(_request: Request, error: Exception) -> Respons
         return error_response(not_found())
     return error_response(InvalidRequest("bad-request", str(error.detail) or "The request is malformed"))
 
-
-def error_response(error: StrongroomError) -> Response:
-    """Return the problem+json response of an error."""
-    status, headers, body = render_error(error)
-    response = Response(body, status_code=status)
-    response.raw_headers = headers
-    return response

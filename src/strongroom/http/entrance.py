@@ -15,7 +15,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strongroom.core.errors import StorageFault, StrongroomError
-from strongroom.http.errors import render_error, status_of
+from strongroom.http.errors import render_error
+from strongroom.http.log import describe_request, log_fault
 
 _log = logging.getLogger(__name__)
 
@@ -79,16 +80,11 @@ class Catching:
             raise
         except StrongroomError as fault:
             error = fault
-            if status_of(error) >= 500:
-                _log.error(error.message, extra={"fields": {"code": error.code, **_where(scope)}})
+            log_fault(error, scope)
         except Exception:
             error = StorageFault("server-fault", "An unexpected fault")
-            _log.exception("request failed", extra={"fields": _where(scope)})
+            _log.exception("request failed", extra={"fields": describe_request(scope)})
         if not started:
             status, headers, body = render_error(error)
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
-
-
-def _where(scope: Scope) -> dict[str, str]:
-    return {"method": scope["method"], "path": scope["path"]}

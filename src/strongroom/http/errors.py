@@ -9,6 +9,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 import msgspec
+from starlette.responses import Response
 
 from strongroom.core import errors
 
@@ -87,3 +88,11 @@ def render_error(error: errors.StrongroomError) -> tuple[int, Headers, bytes]:
         *extra_headers(error),
     ]
     return status_of(error).value, headers, body
+
+
+def error_response(error: errors.StrongroomError) -> Response:
+    """Return the problem+json response of an error."""
+    status, headers, body = render_error(error)
+    response = Response(body, status_code=status)
+    response.raw_headers = headers
+    return response

@@ -47,7 +47,7 @@ class Exchange:
 
     async def respond(self, status: int, *, headers: Headers, body: bytes = b"") -> None:
         """Send a whole response; HEAD gets the same headers and nothing else."""
-        await self.start(status, headers=headers)
+        await self.send({"type": "http.response.start", "status": status, "headers": headers.copy()})
         await self.send({"type": "http.response.body", "body": b"" if self.is_head else body})
 
     async def start(self, status: int, *, headers: Headers) -> None:

@@ -32,6 +32,8 @@ _READ_INDEX = Needs(Right.READ, Subject.INDEX)
 _READ_PROJECT = Needs(Right.READ, Subject.PROJECT)
 _WISHES_LIMIT = 1000
 _LONGEST_WISH = 1000
+_PATHS_LIMIT = 20_000
+_LONGEST_PATH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,12 @@ class Lane:
     pages: Pages
     files: Files
     default_index: IndexName
+    _paths: dict[str, LanePath] = field(default_factory=dict)
     _wishes: dict[tuple[bytes | None, bytes | None, bytes], Wish] = field(default_factory=dict)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or pass it on."""
-        path = read_path(scope["path"], self.default_index) if scope["type"] == "http" else None
+        path = self._read_path(scope["path"]) if scope["type"] == "http" else None
         if path is None:
             await self.following(scope, receive, send)
             return
@@ -81,6 +84,16 @@ class Lane:
             if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
             await exchange.give_error(error)
+
+    def _read_path(self, raw: str) -> LanePath | None:
+        path = self._paths.get(raw)
+        if path is None:
+            path = read_path(raw, self.default_index)
+            if path is not None and len(raw) <= _LONGEST_PATH:
+                if len(self._paths) >= _PATHS_LIMIT:
+                    self._paths.clear()
+                self._paths[raw] = path
+        return path
 
     async def _answer(self, path: LanePath, exchange: Exchange) -> None:
         method = exchange.scope["method"]

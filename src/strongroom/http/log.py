@@ -11,6 +11,12 @@ import sys
 from datetime import UTC, datetime
 
 import msgspec
+from starlette.types import Scope
+
+from strongroom.core.errors import StrongroomError
+from strongroom.http.errors import status_of
+
+_log = logging.getLogger(__name__)
 
 
 class JsonLines(logging.Formatter):
@@ -49,3 +55,14 @@ def configure_logging() -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
+
+
+def log_fault(error: StrongroomError, scope: Scope) -> None:
+    """Log the error if it is the server's own fault; what a client did wrong he is told, and nobody else."""
+    if status_of(error) >= 500:
+        _log.error(error.message, extra={"fields": {"code": error.code, **describe_request(scope)}})
+
+
+def describe_request(scope: Scope) -> dict[str, str]:
+    """Return what identifies a request in the log; never its query or its headers."""
+    return {"method": scope["method"], "path": scope["path"]}

@@ -15,10 +15,12 @@ from starlette.responses import Response
 
 from strongroom.core.access import Right, not_found
 from strongroom.core.caller import Caller
-from strongroom.core.errors import InvalidName
+from strongroom.core.errors import InvalidName, StrongroomError
 from strongroom.core.names import IndexName, ProjectName, parse_index_name, parse_project_name
+from strongroom.http.errors import error_response
 
 Handler = Callable[[Request, Caller], Awaitable[Response]]
+Refusal = Callable[[StrongroomError, Request], Response]
 
 
 class Subject(Enum):
@@ -56,14 +58,23 @@ class Public:
 Access = Needs | SignedIn | Public
 
 
+def _answer_problem(error: StrongroomError, _request: Request) -> Response:
+    return error_response(error)
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One family of requests. Without an `{index}` in the path, the default index is meant."""
+    """One family of requests. Without an `{index}` in the path, the default index is meant.
+
+    `refusal` renders its errors, those of the check before it included, where clients
+    expect another form than problem details.
+    """
 
     path: str
     methods: tuple[str, ...]
     handler: Handler
     access: Access
+    refusal: Refusal = _answer_problem
 
 
 def read_index(params: Mapping[str, str], default: IndexName) -> IndexName:

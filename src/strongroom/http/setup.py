@@ -66,7 +66,7 @@ class SetupPages:
         try:
             fields = parse_qs((await request.body()).decode("utf-8", "replace"))
             name = parse_user_name((fields.get("user") or ["admin"])[0])
-            made = await self.setup.redeem(caller, request.query_params.get("key", ""), name)
+            made = await self.setup.redeem(caller, request.query_params.get("key", ""), name=name)
         except StrongroomError as error:
             return _refusal(error, wants)
         token = made.text.render()

@@ -17,9 +17,7 @@ from strongroom.core.access import Right
 from strongroom.core.caller import Caller
 from strongroom.core.errors import StrongroomError
 from strongroom.core.names import IndexName
-from strongroom.core.upload import Published
 from strongroom.http.body import allow_body
-from strongroom.http.errors import status_of
 from strongroom.http.form import LONGEST_IGNORED_BYTES, read_form
 from strongroom.http.routes import Needs, Route, Subject, read_index
 from strongroom.http.upload_answers import answer_published, answer_refusal
@@ -43,21 +41,17 @@ class Legacy:
     def routes(self) -> list[Route]:
         """Return the routes; which project it is about is known, and judged, when the body was read."""
         access = Needs(Right.UPLOAD, Subject.SOME_PROJECT)
-        return [Route(path, ("POST",), self.upload, access) for path in _PATHS]
+        return [Route(path, ("POST",), self.upload, access, _refuse) for path in _PATHS]
 
     async def upload(self, request: Request, caller: Caller) -> Response:
         """Publish the file of the form."""
-        try:
-            return answer_published(await self._publish(request, caller))
-        except StrongroomError as error:
-            if status_of(error) >= 500:
-                _log.error(error.message, extra={"fields": {"code": error.code, "path": request.scope["path"]}})
-            return answer_refusal(error, request.headers.get("accept", ""))
-
-    async def _publish(self, request: Request, caller: Caller) -> Published:
         check_action(request.query_params.get(ACTION, ""))
         index = read_index(request.path_params, self.default_index)
         allow_body(request, self.publish.limit_bytes, extra_bytes=_FORM_BYTES)
         async with self.publish.begin(caller, index) as upload:
             form = await read_form(request.stream(), request.headers.get("content-type", ""), keep=KEPT, sink=upload)
-            return await upload.finish(read_upload_form(form))
+            return answer_published(await upload.finish(read_upload_form(form)))
+
+
+def _refuse(error: StrongroomError, request: Request) -> Response:
+    return answer_refusal(error, request.headers.get("accept", ""))

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from strongroom.core.access import not_found
 from strongroom.core.errors import StorageFault, StrongroomError
 from strongroom.http.api.problems import PROBLEM_JSON, UNPROCESSABLE
-from strongroom.http.app import error_response
+from strongroom.http.errors import error_response
 
 NAME_FAULT = "strongroom-name"
 """The pydantic error type of a name that a `parse_` function refused; its context holds code and sentence."""

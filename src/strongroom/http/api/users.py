@@ -135,18 +135,18 @@ class UserEndpoints:
 
         Users may do it for themselves, signed in with their password, not with a token.
         """
-        return _show(await self._accounts.set_password(caller, name, body.password))
+        return _show(await self._accounts.set_password(caller, name, password=body.password))
 
     async def remove_password(self, caller: CurrentCaller, name: UserPlace) -> UserView:
         """Remove a password: then only tokens sign in."""
-        return _show(await self._accounts.set_password(caller, name, None))
+        return _show(await self._accounts.set_password(caller, name, password=None))
 
     async def add_grant(self, caller: CurrentCaller, name: UserPlace, *, body: GrantBody) -> GrantsView:
         """Give a user rights.
 
         What he holds already changes nothing.
         """
-        return _show_grants(await self._accounts.add_grant(caller, name, body.grant()))
+        return _show_grants(await self._accounts.add_grant(caller, name, grant=body.grant()))
 
     async def remove_grant(
         self,
@@ -162,7 +162,7 @@ class UserEndpoints:
         What he does not hold changes nothing.
         """
         grant = Grant(rights=frozenset(right), index=index, projects=projects)
-        return _show_grants(await self._accounts.remove_grant(caller, name, grant))
+        return _show_grants(await self._accounts.remove_grant(caller, name, grant=grant))
 
 
 def _show(account: Account) -> UserView:
