@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.archives.sdists import Sdist
-from tests.archives.wheels import Wheel
 
 from strongroom.cli.main import cli
+from tests.archives.sdists import Sdist
+from tests.archives.wheels import Wheel
 
 _WHEEL, _SDIST = Wheel(), Sdist()
 

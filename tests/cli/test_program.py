@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from strongroom.cli import exits
-from strongroom.cli.main import COMMANDS, cli
-from strongroom.core.errors import StrongroomError
+from strongroom.cli.main import COMMANDS, LazyGroup, cli
+from strongroom.core.errors import StorageFull, StrongroomError
 from tests.cli.program import Program
 
 HEAVY = ("sqlalchemy", "starlette", "fastapi", "granian", "rich", "argon2", "packaging", "msgspec", "asyncio")
@@ -149,6 +149,46 @@ def test_a_defect_is_one_sentence_and_a_traceback_only_with_debug(store: Program
     debugged = store.run("user", "list", "--debug")
     assert debugged.exit_code == 1
     assert debugged.exception is not None
+
+
+class Faulty(LazyGroup):
+    """The program with one command, which fails."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(name="strongroom")
+        self._error = error
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """Return the command, whatever its name."""
+        return click.Command(cmd_name, callback=self._fail)
+
+    def _fail(self) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (ZeroDivisionError("division by zero"), exits.DEFECT, "(ZeroDivisionError: division by zero)"),
+        (ValueError(), exits.DEFECT, "(ValueError)"),
+        (OSError(5, "Input/output error"), exits.DEFECT, "Input/output error"),
+        (KeyboardInterrupt(), exits.INTERRUPTED, "Interrupted"),
+        (StorageFull("disk-full", "The disk is full", "Free some space."), exits.STORE, "The disk is full"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_whatever_fails_ends_in_a_sentence(error: BaseException, code: int, sentence: str) -> None:
+    """An unexpected error as well, and Ctrl-C."""
+    result = CliRunner().invoke(Faulty(error), ["go"], prog_name="strongroom")
+    assert result.exit_code == code
+    assert sentence in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), StorageFull("disk-full", "The disk is full")])
+def test_debug_shows_where_it_comes_from(error: Exception) -> None:
+    """The error itself gets through, for Python to print."""
+    assert CliRunner().invoke(Faulty(error), ["--debug", "go"]).exception is error
 
 
 def test_every_error_has_an_exit_code() -> None:

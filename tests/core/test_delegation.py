@@ -186,7 +186,7 @@ USES: list[tuple[tuple[Grant, ...], Scope, str]] = [
 @pytest.mark.parametrize(("held", "scope", "complaint"), USES)
 def test_a_right_that_the_owner_has_nowhere_is_refused(held: tuple[Grant, ...], scope: Scope, complaint: str) -> None:
     """A token that could never do what it was made for is a mistake, and the sentence says so."""
-    verdict = judge_usefulness(a_token(scope=scope), scope.rights, held)
+    verdict = judge_usefulness(a_token(scope=scope), scope.rights, held=held)
     assert code_of(verdict) == ("token-right" if complaint else "")
     assert complaint in (verdict.reason if isinstance(verdict, Refuse) else "")
 

@@ -123,9 +123,9 @@ USES: list[Use] = [
     lambda service, caller: service.get(caller, ADA),
     lambda service, caller: service.disable(caller, ADA),
     lambda service, caller: service.enable(caller, ADA),
-    lambda service, caller: service.set_password(caller, ADA, PASSWORD),
-    lambda service, caller: service.add_grant(caller, ADA, a_grant(Right.DELETE)),
-    lambda service, caller: service.remove_grant(caller, ADA, a_grant(Right.READ)),
+    lambda service, caller: service.set_password(caller, ADA, password=PASSWORD),
+    lambda service, caller: service.add_grant(caller, ADA, grant=a_grant(Right.DELETE)),
+    lambda service, caller: service.remove_grant(caller, ADA, grant=a_grant(Right.READ)),
 ]
 
 
@@ -198,7 +198,7 @@ def test_one_of_two_administrators_can_go(house: House) -> None:
 def test_users_set_their_own_password(house: House) -> None:
     """Signed in with the old one."""
     house.add_user(a_user("bob", password="the old password"))
-    assert wait(accounts(house).set_password(a_caller("bob"), BOB, PASSWORD)).has_password
+    assert wait(accounts(house).set_password(a_caller("bob"), BOB, password=PASSWORD)).has_password
     assert house.events() == [UserChanged(user=BOB, change="password set")]
 
 
@@ -206,7 +206,7 @@ def test_a_token_does_not_set_its_owners_password(house: House) -> None:
     """Otherwise a stolen token could become its owner."""
     house.add_user(a_user("bob", password="the old password"), a_grant(Right.READ))
     with pytest.raises(Forbidden):
-        wait(accounts(house).set_password(a_token_caller(a_token(), a_grant(Right.READ)), BOB, PASSWORD))
+        wait(accounts(house).set_password(a_token_caller(a_token(), a_grant(Right.READ)), BOB, password=PASSWORD))
     assert house.events() == []
 
 
@@ -214,7 +214,7 @@ def test_a_password_is_removed_once(house: House) -> None:
     """Removing what is not there is no change."""
     house.add_user(a_user("bob", password=PASSWORD))
     for _ in range(2):
-        assert not wait(accounts(house).set_password(OPERATOR, BOB, None)).has_password
+        assert not wait(accounts(house).set_password(OPERATOR, BOB, password=None)).has_password
     assert house.events() == [UserChanged(user=BOB, change="password removed")]
 
 
@@ -224,11 +224,13 @@ def test_grants_on_the_same_place_grow_together(house: House) -> None:
     service = accounts(house)
     wanted = a_grant(Right.UPLOAD, index="main")
     for _ in range(2):
-        assert wait(service.add_grant(OPERATOR, BOB, wanted)) == (a_grant(Right.READ, Right.UPLOAD, index="main"),)
-    assert wait(service.add_grant(OPERATOR, BOB, a_grant(Right.READ, index="main"))) == (
+        assert wait(service.add_grant(OPERATOR, BOB, grant=wanted)) == (
+            a_grant(Right.READ, Right.UPLOAD, index="main"),
+        )
+    assert wait(service.add_grant(OPERATOR, BOB, grant=a_grant(Right.READ, index="main"))) == (
         a_grant(Right.READ, Right.UPLOAD, index="main"),
     )
-    assert len(wait(service.add_grant(OPERATOR, BOB, a_grant(Right.READ)))) == 2
+    assert len(wait(service.add_grant(OPERATOR, BOB, grant=a_grant(Right.READ)))) == 2
     assert house.events() == [
         GrantAdded(user=BOB, grant="upload on every project in main"),
         GrantAdded(user=BOB, grant="read on every project in every index"),
@@ -241,10 +243,10 @@ def test_rights_are_taken_from_exactly_the_named_place(house: House) -> None:
     house.add_user(a_user("bob"), everywhere, here)
     service = accounts(house)
     taken = a_grant(Right.READ, Right.DELETE, index="main")
-    left = wait(service.remove_grant(OPERATOR, BOB, taken))
+    left = wait(service.remove_grant(OPERATOR, BOB, grant=taken))
     assert set(left) == {everywhere, a_grant(Right.YANK, index="main")}
-    assert set(wait(service.remove_grant(OPERATOR, BOB, taken))) == set(left)
-    assert wait(service.remove_grant(OPERATOR, BOB, a_grant(Right.YANK, index="main"))) == (everywhere,)
+    assert set(wait(service.remove_grant(OPERATOR, BOB, grant=taken))) == set(left)
+    assert wait(service.remove_grant(OPERATOR, BOB, grant=a_grant(Right.YANK, index="main"))) == (everywhere,)
     assert house.events() == [
         GrantRemoved(user=BOB, grant="read on every project in main"),
         GrantRemoved(user=BOB, grant="yank on every project in main"),
@@ -255,8 +257,8 @@ def test_unknown_users_and_indexes_are_named(house: House) -> None:
     """An administrator is told what is missing."""
     service = accounts(house)
     with pytest.raises(NotFound, match="no user 'bob'"):
-        wait(service.add_grant(OPERATOR, BOB, a_grant(Right.READ, index=MAIN)))
+        wait(service.add_grant(OPERATOR, BOB, grant=a_grant(Right.READ, index=MAIN)))
     house.add_user(a_user("bob"))
     with pytest.raises(NotFound, match="no index 'nowhere'"):
-        wait(service.add_grant(OPERATOR, BOB, a_grant(Right.READ, index="nowhere")))
+        wait(service.add_grant(OPERATOR, BOB, grant=a_grant(Right.READ, index="nowhere")))
     assert house.events() == []

@@ -40,9 +40,11 @@ class TamperedEvents:
 class TamperedCatalog(ThreadedCatalog):
     """A catalog on such a log."""
 
-    def __init__(self, entries: tuple[Entry, ...], unreadable: int | None = None) -> None:
+    def __init__(
+        self, entries: tuple[Entry, ...], unreadable: int | None = None, *, events: type[TamperedEvents] | None = None
+    ) -> None:
         super().__init__()
-        self._tampered = TamperedEvents(entries, unreadable)
+        self._tampered = (events or TamperedEvents)(entries, unreadable)
 
     async def read(self, fn: Callable[[Transaction], T]) -> T:
         """Run the function on the changed log."""
@@ -175,6 +177,24 @@ def test_an_unreadable_entry_in_a_later_batch_is_named() -> None:
     entries = house.entries() + house.look(lambda tx: tx.events.since(1000))
     report = verify(house, entries, unreadable=1007)
     assert report.broken == Break(1007, "the entry cannot be read")
+
+
+class FlakyEvents(TamperedEvents):
+    """A log of which only one entry at a time can be read."""
+
+    def since(self, serial: int, limit: int = 1000) -> tuple[Entry, ...]:
+        """Fail for more than one."""
+        if limit > 1:
+            raise StorageFault("catalog-fault", "Reading failed")
+        return super().since(serial, limit)
+
+
+def test_a_fault_that_passes_is_no_break() -> None:
+    """What can be read one by one is judged as ever."""
+    house = a_house(9)
+    catalog = TamperedCatalog(house.entries(), events=FlakyEvents)
+    report = wait(Audit(catalog, house.secrets).verify(OPERATOR))
+    assert (report.entries, report.is_whole) == (9, True)
 
 
 def test_a_head_that_was_kept_shows_a_cut_log() -> None:

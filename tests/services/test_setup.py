@@ -45,7 +45,7 @@ def test_the_link_makes_an_administrator_with_a_token_that_works() -> None:
     """Two changes, two events, by nobody in particular, from his address."""
     house = House()
     link = a_link(house)
-    first = wait(setup(house).redeem(NOBODY, link.secret, ADA))
+    first = wait(setup(house).redeem(NOBODY, link.secret, name=ADA))
     assert first.user.is_administrator
     assert first.token.scope.rights == ALL_RIGHTS
     assert first.token.expires_at == START + timedelta(days=90)
@@ -63,9 +63,9 @@ def test_the_link_works_once() -> None:
     """Whoever comes second gets the same answer as with a wrong one."""
     house = House()
     link = a_link(house)
-    wait(setup(house).redeem(NOBODY, link.secret, ADA))
+    wait(setup(house).redeem(NOBODY, link.secret, name=ADA))
     with pytest.raises(Unauthenticated):
-        wait(setup(house).redeem(NOBODY, link.secret, BOB))
+        wait(setup(house).redeem(NOBODY, link.secret, name=BOB))
     assert house.look(lambda tx: tx.users.find(BOB)) is None
     assert len(house.events()) == 3
 
@@ -76,8 +76,8 @@ def test_a_wrong_secret_uses_nothing_up() -> None:
     link = a_link(house)
     for wrong in ("", link.secret[:-1], link.secret + "x"):
         with pytest.raises(Unauthenticated):
-            wait(setup(house).redeem(NOBODY, wrong, ADA))
-    assert wait(setup(house).redeem(NOBODY, link.secret, ADA)).user.name == ADA
+            wait(setup(house).redeem(NOBODY, wrong, name=ADA))
+    assert wait(setup(house).redeem(NOBODY, link.secret, name=ADA)).user.name == ADA
 
 
 def test_a_new_link_voids_the_earlier_one() -> None:
@@ -85,8 +85,8 @@ def test_a_new_link_voids_the_earlier_one() -> None:
     house = House()
     earlier, later = a_link(house), a_link(house)
     with pytest.raises(Unauthenticated):
-        wait(setup(house).redeem(NOBODY, earlier.secret, ADA))
-    assert wait(setup(house).redeem(NOBODY, later.secret, ADA)).user.name == ADA
+        wait(setup(house).redeem(NOBODY, earlier.secret, name=ADA))
+    assert wait(setup(house).redeem(NOBODY, later.secret, name=ADA)).user.name == ADA
 
 
 def test_the_link_ends() -> None:
@@ -95,7 +95,7 @@ def test_the_link_ends() -> None:
     link = a_link(house)
     house.clock.advance(LINK_LIFETIME)
     with pytest.raises(Unauthenticated):
-        wait(setup(house).redeem(NOBODY, link.secret, ADA))
+        wait(setup(house).redeem(NOBODY, link.secret, name=ADA))
     assert house.look(lambda tx: tx.users.list()) == ()
 
 
@@ -113,7 +113,7 @@ def test_an_administrator_who_came_meanwhile_voids_the_link() -> None:
     link = a_link(house)
     house.add_user(a_user("ada", admin=True))
     with pytest.raises(Unauthenticated):
-        wait(setup(house).redeem(NOBODY, link.secret, BOB))
+        wait(setup(house).redeem(NOBODY, link.secret, name=BOB))
     assert house.look(lambda tx: tx.users.find(BOB)) is None
 
 
@@ -122,7 +122,7 @@ def test_disabled_administrators_and_users_do_not_count() -> None:
     house = House()
     house.add_user(a_user("ada", admin=True, disabled=True))
     house.add_user(a_user("bob"))
-    assert wait(setup(house).redeem(NOBODY, a_link(house).secret, parse_user_name("eve"))).user.is_administrator
+    assert wait(setup(house).redeem(NOBODY, a_link(house).secret, name=parse_user_name("eve"))).user.is_administrator
 
 
 def test_a_taken_name_leaves_the_link_good() -> None:
@@ -131,6 +131,6 @@ def test_a_taken_name_leaves_the_link_good() -> None:
     house.add_user(a_user("bob"))
     link = a_link(house)
     with pytest.raises(Conflict):
-        wait(setup(house).redeem(NOBODY, link.secret, BOB))
+        wait(setup(house).redeem(NOBODY, link.secret, name=BOB))
     assert house.look(lambda tx: tx.users.find(BOB)) == a_user("bob")
-    assert wait(setup(house).redeem(NOBODY, link.secret, ADA)).user.name == ADA
+    assert wait(setup(house).redeem(NOBODY, link.secret, name=ADA)).user.name == ADA

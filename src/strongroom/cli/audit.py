@@ -9,12 +9,12 @@ import click
 from strongroom.cli.command import Group, wants_json
 from strongroom.cli.exits import REFUSED, Ended
 from strongroom.cli.output import View, print_json, print_list, remark
-from strongroom.cli.parameters import PROJECT, Parsed
+from strongroom.cli.parameters import PROJECT, parsed
 from strongroom.cli.store import run
 from strongroom.core.events import Head, parse_head
 from strongroom.core.names import ProjectName
 
-_HEAD = Parsed("SERIAL:HASH", parse_head)
+_HEAD = parsed("SERIAL:HASH", parse_head)
 
 
 @click.group(cls=Group)

@@ -10,29 +10,12 @@ import click
 
 JSON, DEBUG = "strongroom.json", "strongroom.debug"
 
-
-def _remember_data(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        context.obj = {**(context.obj or {}), "data": value}
-
-
-def _remember_flag(context: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click's signature
-    if value:
-        context.meta[f"strongroom.{parameter.name}"] = True
-
-
 SHARED_FLAGS: tuple[click.Parameter, ...] = (
     click.Option(
-        ["--data"],
-        metavar="DIR",
-        expose_value=False,
-        callback=_remember_data,
-        help="The data directory (also STRONGROOM_DATA; ./strongroom-data by default).",
+        ["--data"], metavar="DIR", help="The data directory (also STRONGROOM_DATA; ./strongroom-data by default)."
     ),
-    click.Option(["--json"], is_flag=True, expose_value=False, callback=_remember_flag, help="Print data as JSON."),
-    click.Option(
-        ["--debug"], is_flag=True, expose_value=False, callback=_remember_flag, help="Show where a defect comes from."
-    ),
+    click.Option(["--json"], is_flag=True, help="Print data as JSON."),
+    click.Option(["--debug"], is_flag=True, help="Show where a defect comes from."),
 )
 
 
@@ -42,6 +25,11 @@ class Command(click.Command):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the command's own parameters, then the shared ones."""
         return [*super().get_params(ctx), *SHARED_FLAGS]
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Remember the shared flags, and run the command without them."""
+        _remember(ctx)
+        return super().invoke(ctx)
 
 
 class Group(click.Group):
@@ -53,7 +41,21 @@ class Group(click.Group):
         """Return the group's own parameters, then the shared ones."""
         return [*super().get_params(ctx), *SHARED_FLAGS]
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Remember the shared flags, and run the command without them."""
+        _remember(ctx)
+        return super().invoke(ctx)
+
 
 def wants_json() -> bool:
     """Return whether data is to be printed as JSON."""
     return bool(click.get_current_context().meta.get(JSON))
+
+
+def _remember(context: click.Context) -> None:
+    data = context.params.pop("data")
+    if data is not None:
+        context.obj = {**(context.obj or {}), "data": data}
+    for name, key in (("json", JSON), ("debug", DEBUG)):
+        if context.params.pop(name):
+            context.meta[key] = True

@@ -24,8 +24,8 @@ def group() -> None:
 @click.option("--project", type=PATTERN, default=EVERY_PROJECT, help="For some projects, as a glob (all).")
 def add(name: UserName, *, rights: tuple[str, ...], index: IndexName | None, project: ProjectPattern) -> None:
     """Give a user rights."""
-    grant = _grant(rights, index, project)
-    held = run(lambda services, caller: services.accounts.add_grant(caller, name, grant))
+    grant = _grant(rights, index, project=project)
+    held = run(lambda services, caller: services.accounts.add_grant(caller, name, grant=grant))
     _print_held(name, held)
 
 
@@ -36,8 +36,8 @@ def add(name: UserName, *, rights: tuple[str, ...], index: IndexName | None, pro
 @click.option("--project", type=PATTERN, default=EVERY_PROJECT, help="The glob that the grant names (all).")
 def remove(name: UserName, *, rights: tuple[str, ...], index: IndexName | None, project: ProjectPattern) -> None:
     """Take rights away from the grant with exactly this index and glob; other grants stay."""
-    grant = _grant(rights, index, project)
-    held = run(lambda services, caller: services.accounts.remove_grant(caller, name, grant))
+    grant = _grant(rights, index, project=project)
+    held = run(lambda services, caller: services.accounts.remove_grant(caller, name, grant=grant))
     _print_held(name, held)
 
 
@@ -57,7 +57,7 @@ def list_grants(name: UserName | None) -> None:
     print_list(data, ("user", "rights", "index", "projects"), empty="There are no grants.")
 
 
-def _grant(rights: tuple[str, ...], index: IndexName | None, project: ProjectPattern) -> Grant:
+def _grant(rights: tuple[str, ...], index: IndexName | None, *, project: ProjectPattern) -> Grant:
     return Grant(rights=frozenset(Right(right) for right in rights), index=index, projects=project)
 
 

@@ -88,19 +88,8 @@ class LazyGroup(Group):
             raise ended_by_defect(error) from error
 
 
-def _print_version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click's signature
-    if not value:
-        return
-    from importlib.metadata import version
-
-    click.echo(f"strongroom {version('strongroom')}")
-    context.exit()
-
-
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
-)
+@click.version_option(package_name="strongroom", message="strongroom %(version)s")
 def cli() -> None:
     """Strongroom, a private Python package index.
 

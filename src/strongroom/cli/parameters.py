@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_network
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import click
 from packaging.version import Version
@@ -32,23 +32,19 @@ _UNITS = {
 _LIFETIME = re.compile(r"([0-9]{1,6})([mhdwy])", re.ASCII)
 
 
-class Parsed(click.ParamType[T]):
-    """Text that a function of the core parses."""
+def parsed(name: str, parse: Callable[[str], T]) -> Callable[[str], T]:
+    """Return the type, for click, of text that a function of the core parses; `name` is what help calls it."""
 
-    def __init__(self, name: str, parse: Callable[[str], T]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> T:
-        """Return the parsed value; ends with a usage error."""
-        if not isinstance(value, str):
-            return cast("T", value)  # click converts defaults twice
+    def convert(raw: str) -> T:
         try:
-            return self._parse(value)
+            return parse(raw)
         except StrongroomError as error:
-            self.fail(error.sentence, param, ctx)
+            raise click.BadParameter(error.sentence) from error
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            raise click.BadParameter(str(error)) from error
+
+    convert.__name__ = name
+    return convert
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +85,14 @@ def _parse_network(raw: str) -> Network:
         raise ValueError(f"{raw!r} is not a network; write it as 10.0.0.0/8, 192.0.2.7 or 2001:db8::/32") from None
 
 
-INDEX = Parsed("INDEX", names.parse_index_name)
-USER = Parsed("NAME", names.parse_user_name)
-TOKEN_ID = Parsed("ID", names.parse_token_id)
-PROJECT = Parsed("PROJECT", names.parse_project_name)
-PATTERN = Parsed("GLOB", names.parse_project_pattern)
-FILENAME = Parsed("FILENAME", names.parse_filename)
-NAMED = Parsed("PROJECT==VERSION", parse_named)
-NETWORK = Parsed("CIDR", _parse_network)
-LIFETIME = Parsed("TIME", parse_lifetime)
-DURATION = Parsed("TIME", parse_duration)
+INDEX = parsed("INDEX", names.parse_index_name)
+USER = parsed("NAME", names.parse_user_name)
+TOKEN_ID = parsed("ID", names.parse_token_id)
+PROJECT = parsed("PROJECT", names.parse_project_name)
+PATTERN = parsed("GLOB", names.parse_project_pattern)
+FILENAME = parsed("FILENAME", names.parse_filename)
+NAMED = parsed("PROJECT==VERSION", parse_named)
+NETWORK = parsed("CIDR", _parse_network)
+LIFETIME = parsed("TIME", parse_lifetime)
+DURATION = parsed("TIME", parse_duration)
 RIGHT = click.Choice([right.value for right in Right])

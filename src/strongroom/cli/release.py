@@ -27,7 +27,7 @@ _filename = click.option("--file", "filename", type=FILENAME, help="Only this fi
 @click.option("--reason", default="", help="Why; installers show it.")
 def yank(named: Named, *, filename: Filename | None, index: IndexName | None, reason: str) -> None:
     """Hide a release from all who did not pin it; it stays there for those who did."""
-    selection = _select(named, filename, index)
+    selection = _select(named, filename, index=index)
     _print_files(run(lambda services, caller: services.releases.yank(caller, selection, reason=reason)), "Yanked")
 
 
@@ -37,7 +37,7 @@ def yank(named: Named, *, filename: Filename | None, index: IndexName | None, re
 @_index
 def unyank(named: Named, *, filename: Filename | None, index: IndexName | None) -> None:
     """Offer a yanked release again."""
-    selection = _select(named, filename, index)
+    selection = _select(named, filename, index=index)
     _print_files(run(lambda services, caller: services.releases.unyank(caller, selection)), "Unyanked")
 
 
@@ -48,7 +48,7 @@ def unyank(named: Named, *, filename: Filename | None, index: IndexName | None) 
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def delete(named: Named, *, filename: Filename | None, index: IndexName | None, yes: bool) -> None:
     """Delete a project, a release or a file for ever. The filenames stay taken; think of yank first."""
-    selection = _select(named, filename, index)
+    selection = _select(named, filename, index=index)
     if not yes:
         _confirm(selection)
     _print_files(run(lambda services, caller: services.releases.delete(caller, selection)), "Deleted")
@@ -75,7 +75,7 @@ def status(project: ProjectName, status: str, *, reason: str, index: IndexName |
     print_done(view_project(saved), f"The project '{project}' in '{target.index}' is {saved.status}.")
 
 
-def _select(named: Named, filename: Filename | None, index: IndexName | None) -> Selection:
+def _select(named: Named, filename: Filename | None, *, index: IndexName | None) -> Selection:
     return Selection(index or chosen_settings().index, named.project, named.version, filename)
 
 

@@ -44,7 +44,7 @@ def create(
     is_told = bool(rights or indexes or projects)
     if no_rights and is_told:
         raise click.UsageError("--no-rights contradicts --right, --index and --project.")
-    grants = () if no_rights else grants_of(rights, indexes, projects) if is_told else None
+    grants = () if no_rights else _grants_of(rights, indexes, projects=projects) if is_told else None
     new = NewUser(name, admin, _read_password() if password_stdin else None, grants)
     account = run(lambda services, caller: services.accounts.create(caller, new), makes_store=True)
     role = "administrator" if admin else "user"
@@ -92,12 +92,12 @@ def password(name: UserName, *, password_stdin: bool, remove: bool) -> None:
     if remove and password_stdin:
         raise click.UsageError("--remove contradicts --password-stdin.")
     secret = None if remove else _read_password() if password_stdin else _ask_password()
-    account = run(lambda services, caller: services.accounts.set_password(caller, name, secret))
+    account = run(lambda services, caller: services.accounts.set_password(caller, name, password=secret))
     print_done(view_account(account), f"The password of '{name}' is {'removed' if remove else 'set'}.")
 
 
-def grants_of(
-    rights: tuple[str, ...], indexes: tuple[IndexName, ...], projects: tuple[ProjectPattern, ...]
+def _grants_of(
+    rights: tuple[str, ...], indexes: tuple[IndexName, ...], *, projects: tuple[ProjectPattern, ...]
 ) -> tuple[Grant, ...]:
     """Return the grants that the flags mean: each index with each pattern."""
     meant = frozenset(Right(right) for right in rights) or MEMBER_RIGHTS

@@ -64,10 +64,10 @@ def plan_token(wanted: TokenRequest, parent: Token | None, *, token_id: TokenId,
         expires_at=None if wanted.lifetime is None else now + wanted.lifetime,
         networks=wanted.networks,
     )
-    return token if parent is None else _inherit(token, wanted, parent)
+    return token if parent is None else _inherit(token, parent, wanted=wanted)
 
 
-def _inherit(token: Token, wanted: TokenRequest, parent: Token) -> Token:
+def _inherit(token: Token, parent: Token, *, wanted: TokenRequest) -> Token:
     rights = token.scope.rights
     if wanted.rights is None and Right.ADMINISTER not in parent.scope.rights:
         rights = (rights & parent.scope.rights) or parent.scope.rights
@@ -97,10 +97,10 @@ def judge_lifetime(lifetime: timedelta | None) -> Verdict:
     return ALLOW
 
 
-def judge_usefulness(token: Token, rights: frozenset[Right], held: tuple[Grant, ...]) -> Verdict:
+def judge_usefulness(token: Token, rights: frozenset[Right], *, held: tuple[Grant, ...]) -> Verdict:
     """Decide whether the owner, who holds these grants, has each of the rights somewhere in the token's scope."""
     for right in sorted(rights):
-        reached = (_meets(grant, right, wish) for grant in held for wish in token.scope.grants())
+        reached = (_meets(grant, wish, right=right) for grant in held for wish in token.scope.grants())
         if not any(reached):
             where = _describe_place(token.scope)
             return Refuse(
@@ -176,7 +176,7 @@ def _is_subnet(inner: Network, outer: Network) -> bool:
     return inner.network_address in outer
 
 
-def _meets(grant: Grant, right: Right, wish: Grant) -> bool:
+def _meets(grant: Grant, wish: Grant, *, right: Right) -> bool:
     """Return whether the grant gives the right on something of the wish."""
     if right not in grant.rights and Right.ADMINISTER not in grant.rights:
         return False

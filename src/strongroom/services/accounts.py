@@ -75,7 +75,7 @@ class Accounts:
                 tx.users.add_grant(user.name, grant)
             described = tuple(describe_grant(grant) for grant in grants)
             self._tell(
-                tx, caller, UserCreated(user=user.name, is_administrator=user.is_administrator, grants=described)
+                tx, caller, event=UserCreated(user=user.name, is_administrator=new.is_administrator, grants=described)
             )
             return _account(tx, user)
 
@@ -114,7 +114,7 @@ class Accounts:
                     f"'{name}' is the last administrator",
                     "Create another administrator first, or enable one.",
                 )
-            return self._replace(tx, caller, replace(user, is_disabled=True), "disabled")
+            return self._replace(tx, caller, user=replace(user, is_disabled=True), change="disabled")
 
         return await self.catalog.write(change)
 
@@ -126,55 +126,55 @@ class Accounts:
             user = _get_user(tx, name)
             if not user.is_disabled:
                 return _account(tx, user)
-            return self._replace(tx, caller, replace(user, is_disabled=False), "enabled")
+            return self._replace(tx, caller, user=replace(user, is_disabled=False), change="enabled")
 
         return await self.catalog.write(change)
 
-    async def set_password(self, caller: Caller, name: UserName, password: str | None) -> Account:
+    async def set_password(self, caller: Caller, name: UserName, *, password: str | None) -> Account:
         """Set the password, or remove it (None). Users may do it for themselves, but not with a token."""
-        await self.catalog.read(lambda tx: _demand_self(tx, caller, name))
+        await self.catalog.read(lambda tx: _demand_self(tx, caller, name=name))
         password_hash = await self._hash(password)
 
         def change(tx: Transaction) -> Account:
-            _demand_self(tx, caller, name)
+            _demand_self(tx, caller, name=name)
             user = _get_user(tx, name)
             if user.password_hash is None and password_hash is None:
                 return _account(tx, user)
             told = "password removed" if password_hash is None else "password set"
-            return self._replace(tx, caller, replace(user, password_hash=password_hash), told)
+            return self._replace(tx, caller, user=replace(user, password_hash=password_hash), change=told)
 
         return await self.catalog.write(change)
 
-    async def add_grant(self, caller: Caller, name: UserName, grant: Grant) -> tuple[Grant, ...]:
+    async def add_grant(self, caller: Caller, name: UserName, *, grant: Grant) -> tuple[Grant, ...]:
         """Give the user rights; returns all that he holds now."""
 
         def change(tx: Transaction) -> tuple[Grant, ...]:
             _demand_administrator(tx, caller)
             _get_user(tx, name)
             _check_grant(tx, grant)
-            held = _find_same_place(tx, name, grant)
+            held = _find_same_place(tx.users.list_grants(name), grant)
             if held is None or not grant.rights <= held.rights:
                 if held is not None:
                     tx.users.remove_grant(name, held)
                 tx.users.add_grant(name, grant if held is None else replace(held, rights=held.rights | grant.rights))
-                self._tell(tx, caller, GrantAdded(user=name, grant=describe_grant(grant)))
+                self._tell(tx, caller, event=GrantAdded(user=name, grant=describe_grant(grant)))
             return tx.users.list_grants(name)
 
         return await self.catalog.write(change)
 
-    async def remove_grant(self, caller: Caller, name: UserName, grant: Grant) -> tuple[Grant, ...]:
+    async def remove_grant(self, caller: Caller, name: UserName, *, grant: Grant) -> tuple[Grant, ...]:
         """Take rights from the user at exactly this index and pattern; returns all that he still holds."""
 
         def change(tx: Transaction) -> tuple[Grant, ...]:
             _demand_administrator(tx, caller)
             _get_user(tx, name)
-            held = _find_same_place(tx, name, grant)
+            held = _find_same_place(tx.users.list_grants(name), grant)
             if held is not None and grant.rights & held.rights:
                 tx.users.remove_grant(name, held)
                 if left := held.rights - grant.rights:
                     tx.users.add_grant(name, replace(held, rights=left))
                 taken = replace(grant, rights=held.rights & grant.rights)
-                self._tell(tx, caller, GrantRemoved(user=name, grant=describe_grant(taken)))
+                self._tell(tx, caller, event=GrantRemoved(user=name, grant=describe_grant(taken)))
             return tx.users.list_grants(name)
 
         return await self.catalog.write(change)
@@ -185,20 +185,20 @@ class Accounts:
         check_password(password)
         return await self.passwords.hash(password)
 
-    def _replace(self, tx: Transaction, caller: Caller, user: User, change: str) -> Account:
+    def _replace(self, tx: Transaction, caller: Caller, *, user: User, change: str) -> Account:
         tx.users.replace(user)
-        self._tell(tx, caller, UserChanged(user=user.name, change=change))
+        self._tell(tx, caller, event=UserChanged(user=user.name, change=change))
         return _account(tx, user)
 
-    def _tell(self, tx: Transaction, caller: Caller, event: Event) -> None:
+    def _tell(self, tx: Transaction, caller: Caller, *, event: Event) -> None:
         tx.events.append(event, at=self.clock.now(), actor=caller.actor)
 
 
 def _demand_administrator(tx: Transaction, caller: Caller) -> None:
-    caller.demand(Right.ADMINISTER, SERVER, tx.indexes.list())
+    caller.demand(Right.ADMINISTER, SERVER, indexes=tx.indexes.list())
 
 
-def _demand_self(tx: Transaction, caller: Caller, name: UserName) -> None:
+def _demand_self(tx: Transaction, caller: Caller, *, name: UserName) -> None:
     principal = caller.principal
     if not (isinstance(principal, Signed) and principal.token_id is None and principal.user == name):
         _demand_administrator(tx, caller)
@@ -224,10 +224,10 @@ def _has_other_administrator(tx: Transaction, user: User) -> bool:
     return any(other.is_administrator and not other.is_disabled for other in tx.users.list() if other.name != user.name)
 
 
-def _find_same_place(tx: Transaction, name: UserName, grant: Grant) -> Grant | None:
-    """Return what the user holds at the grant's index and pattern: there is one grant for each place."""
+def _find_same_place(grants: tuple[Grant, ...], grant: Grant) -> Grant | None:
+    """Return what is held at the grant's index and pattern: there is one grant for each place."""
     place = (grant.index, grant.projects)
-    return next((held for held in tx.users.list_grants(name) if (held.index, held.projects) == place), None)
+    return next((held for held in grants if (held.index, held.projects) == place), None)
 
 
 def _merged(grants: tuple[Grant, ...]) -> tuple[Grant, ...]:

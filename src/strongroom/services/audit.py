@@ -62,20 +62,20 @@ class Audit:
             )
 
         def load(tx: Transaction) -> tuple[Entry, ...]:
-            caller.demand(Right.ADMINISTER, SERVER, tx.indexes.list())
+            caller.demand(Right.ADMINISTER, SERVER, indexes=tx.indexes.list())
             return tx.events.latest(limit, before=before, project=project)
 
         return await self.catalog.read(load)
 
     async def verify(self, caller: Caller, *, expected: Head | None = None) -> ChainReport:
         """Compute the chain anew over all entries, and compare with a head that was kept elsewhere."""
-        await self.catalog.read(lambda tx: caller.demand(Right.ADMINISTER, SERVER, tx.indexes.list()))
+        await self.catalog.read(lambda tx: caller.demand(Right.ADMINISTER, SERVER, indexes=tx.indexes.list()))
         key = self.secrets.derive_key("audit")
         head, entries = EMPTY, 0
         while True:
             batch = await self._load(head.serial)
             for entry in batch:
-                broken = _judge(key, head, entry) if isinstance(entry, Entry) else entry
+                broken = _judge(head, entry, key=key) if isinstance(entry, Entry) else entry
                 if broken is None and isinstance(entry, Entry):
                     head, entries = Head(entry.serial, entry.chain_hash), entries + 1
                     broken = _judge_head(head, expected)
@@ -107,7 +107,7 @@ class Audit:
                 return tuple(found)
 
 
-def _judge(key: bytes, previous: Head, entry: Entry) -> Break | None:
+def _judge(previous: Head, entry: Entry, *, key: bytes) -> Break | None:
     if entry.serial != previous.serial + 1:
         return Break(previous.serial + 1, "the entry is missing")
     expected = chain_hash(

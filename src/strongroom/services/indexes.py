@@ -56,10 +56,10 @@ class Indexes:
         )
 
         def change(tx: Transaction) -> Index:
-            caller.demand(Right.ADMINISTER, SERVER, tx.indexes.list())
+            caller.demand(Right.ADMINISTER, SERVER, indexes=tx.indexes.list())
             if tx.indexes.find(name) is not None:
                 raise Conflict("index-exists", f"There is an index '{name}' already", "Choose another name.")
-            return self._add(tx, caller, index)
+            return self._add(tx, caller, index=index)
 
         return await self.catalog.write(change)
 
@@ -71,14 +71,14 @@ class Indexes:
         if await self.catalog.read(lambda tx: tx.indexes.list()):
             return None
         index = Index(name=FIRST_INDEX, created_at=self.clock.now())
-        return await self.catalog.write(lambda tx: None if tx.indexes.list() else self._add(tx, caller, index))
+        return await self.catalog.write(lambda tx: None if tx.indexes.list() else self._add(tx, caller, index=index))
 
     async def list(self, caller: Caller) -> tuple[Index, ...]:
         """Return the indexes that the caller may read, by name."""
 
         def load(tx: Transaction) -> tuple[Index, ...]:
             found = sorted(tx.indexes.list(), key=lambda index: index.name)
-            return tuple(index for index in found if _may_read(tx, caller, IndexTarget(index.name)))
+            return tuple(index for index in found if _may_read(tx, caller, target=IndexTarget(index.name)))
 
         return await self.catalog.read(load)
 
@@ -86,10 +86,10 @@ class Indexes:
         """Return one index with its counts."""
 
         def load(tx: Transaction) -> IndexSummary:
-            caller.demand(Right.READ, IndexTarget(name), tx.indexes.list())
+            caller.demand(Right.READ, IndexTarget(name), indexes=tx.indexes.list())
             index = _get_index(tx, name)
             projects = tx.projects.list(name)
-            seen = [project for project in projects if _may_read(tx, caller, ProjectTarget(name, project.name))]
+            seen = [project for project in projects if _may_read(tx, caller, target=ProjectTarget(name, project.name))]
             if len(seen) == len(projects):
                 files = tx.files.count(name)
             else:
@@ -109,7 +109,7 @@ class Indexes:
         """Change what is not None. Opening an index to everybody, or closing it, takes `administer`."""
 
         def change(tx: Transaction) -> Index:
-            caller.demand(Right.MANAGE, IndexTarget(name), tx.indexes.list())
+            caller.demand(Right.MANAGE, IndexTarget(name), indexes=tx.indexes.list())
             index = _get_index(tx, name)
             changed = replace(
                 index,
@@ -119,12 +119,12 @@ class Indexes:
             if changed == index:
                 return index
             if changed.anonymous_read != index.anonymous_read:
-                caller.demand(Right.ADMINISTER, IndexTarget(name), tx.indexes.list())
+                caller.demand(Right.ADMINISTER, IndexTarget(name), indexes=tx.indexes.list())
             tx.indexes.replace(changed)
             self._tell(
                 tx,
                 caller,
-                IndexChanged(
+                event=IndexChanged(
                     index=name, accepts_uploads=changed.accepts_uploads, anonymous_read=changed.anonymous_read
                 ),
             )
@@ -139,7 +139,7 @@ class Indexes:
         """
 
         def change(tx: Transaction) -> None:
-            caller.demand(Right.ADMINISTER, SERVER, tx.indexes.list())
+            caller.demand(Right.ADMINISTER, SERVER, indexes=tx.indexes.list())
             _get_index(tx, name)
             if name == FIRST_INDEX:
                 raise Conflict(
@@ -156,24 +156,26 @@ class Indexes:
                 )
             _remove_grants(tx, name)
             tx.indexes.remove(name)
-            self._tell(tx, caller, IndexDeleted(index=name))
+            self._tell(tx, caller, event=IndexDeleted(index=name))
 
         await self.catalog.write(change)
 
-    def _add(self, tx: Transaction, caller: Caller, index: Index) -> Index:
+    def _add(self, tx: Transaction, caller: Caller, *, index: Index) -> Index:
         tx.indexes.add(index)
         event = IndexCreated(
             index=index.name, accepts_uploads=index.accepts_uploads, anonymous_read=index.anonymous_read
         )
-        self._tell(tx, caller, event)
+        self._tell(tx, caller, event=event)
         return index
 
-    def _tell(self, tx: Transaction, caller: Caller, event: Event) -> None:
+    def _tell(self, tx: Transaction, caller: Caller, *, event: Event) -> None:
         tx.events.append(event, at=self.clock.now(), actor=caller.actor)
 
 
-def _may_read(tx: Transaction, caller: Caller, target: Target) -> bool:
-    return isinstance(allows(caller.principal, Right.READ, target, open_indexes(tx.indexes.list())), Allow)
+def _may_read(tx: Transaction, caller: Caller, *, target: Target) -> bool:
+    return isinstance(
+        allows(caller.principal, Right.READ, target=target, open_indexes=open_indexes(tx.indexes.list())), Allow
+    )
 
 
 def _get_index(tx: Transaction, name: IndexName) -> Index:

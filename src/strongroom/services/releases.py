@@ -55,7 +55,7 @@ class Releases:
         yank = Yank(parse_remark(reason))
 
         def change(tx: Transaction) -> tuple[File, ...]:
-            files = _load_release(tx, caller, selection)
+            files = _load_release(tx, caller, selection=selection)
             changed = tuple(replace(file, yank=yank) for file in files if file.yank != yank)
             if not changed:
                 return ()
@@ -66,7 +66,7 @@ class Releases:
                 filenames=_names(changed),
                 reason=yank.reason,
             )
-            return self._store(tx, caller, changed, event)
+            return self._store(tx, caller, files=changed, event=event)
 
         return await self.catalog.write(change)
 
@@ -74,7 +74,7 @@ class Releases:
         """Offer the files of one release again; returns those that changed. Raises like `yank`."""
 
         def change(tx: Transaction) -> tuple[File, ...]:
-            files = _load_release(tx, caller, selection)
+            files = _load_release(tx, caller, selection=selection)
             changed = tuple(replace(file, yank=None) for file in files if file.yank is not None)
             if not changed:
                 return ()
@@ -84,7 +84,7 @@ class Releases:
                 version=str(changed[0].version),
                 filenames=_names(changed),
             )
-            return self._store(tx, caller, changed, event)
+            return self._store(tx, caller, files=changed, event=event)
 
         return await self.catalog.write(change)
 
@@ -95,7 +95,7 @@ class Releases:
         """
 
         def change(tx: Transaction) -> tuple[File, ...]:
-            caller.demand(Right.DELETE, selection.target, tx.indexes.list())
+            caller.demand(Right.DELETE, selection.target, indexes=tx.indexes.list())
             project = _get_project(tx, selection.target)
             files = _select(tx, selection)
             now = self.clock.now()
@@ -107,7 +107,7 @@ class Releases:
                 filenames=_names(files),
                 version=None if _is_whole(selection) else str(files[0].version),
             )
-            serial = self._tell(tx, caller, event)
+            serial = self._tell(tx, caller, event=event)
             if tx.files.list(project.index, project.name):
                 tx.projects.save(replace(project, serial=serial))
             else:
@@ -123,20 +123,20 @@ class Releases:
         text = parse_remark(reason)
 
         def change(tx: Transaction) -> Project:
-            caller.demand(Right.MANAGE, target, tx.indexes.list())
+            caller.demand(Right.MANAGE, target, indexes=tx.indexes.list())
             project = _get_project(tx, target)
             changed = replace(project, status=status, status_reason=text or None)
             if changed == project:
                 return project
             event = StatusChanged(index=target.index, project=target.project, status=status, reason=text)
-            saved = replace(changed, serial=self._tell(tx, caller, event))
+            saved = replace(changed, serial=self._tell(tx, caller, event=event))
             tx.projects.save(saved)
             return saved
 
         return await self.catalog.write(change)
 
-    def _store(self, tx: Transaction, caller: Caller, files: tuple[File, ...], event: Event) -> tuple[File, ...]:
-        serial = self._tell(tx, caller, event)
+    def _store(self, tx: Transaction, caller: Caller, *, files: tuple[File, ...], event: Event) -> tuple[File, ...]:
+        serial = self._tell(tx, caller, event=event)
         stored = tuple(replace(file, serial=serial) for file in files)
         for file in stored:
             tx.files.replace(file)
@@ -144,12 +144,12 @@ class Releases:
         tx.projects.save(replace(project, serial=serial))
         return stored
 
-    def _tell(self, tx: Transaction, caller: Caller, event: Event) -> int:
+    def _tell(self, tx: Transaction, caller: Caller, *, event: Event) -> int:
         return tx.events.append(event, at=self.clock.now(), actor=caller.actor)
 
 
-def _load_release(tx: Transaction, caller: Caller, selection: Selection) -> tuple[File, ...]:
-    caller.demand(Right.YANK, selection.target, tx.indexes.list())
+def _load_release(tx: Transaction, caller: Caller, *, selection: Selection) -> tuple[File, ...]:
+    caller.demand(Right.YANK, selection.target, indexes=tx.indexes.list())
     if _is_whole(selection):
         raise InvalidRequest(
             "selection-whole", "A project is yanked release by release", "Name a version, or a file of it."

@@ -66,7 +66,7 @@ class Setup:
 
         return await self.catalog.write(change)
 
-    async def redeem(self, caller: Caller, secret: str, name: UserName) -> FirstAdministrator:
+    async def redeem(self, caller: Caller, secret: str, *, name: UserName) -> FirstAdministrator:
         """Make the first administrator and his token, two changes with an event each, and use the link up.
 
         Raises `Unauthenticated` for a link that is wrong, used, too old or no longer
@@ -84,7 +84,7 @@ class Setup:
                     "The setup link is wrong, used up or too old",
                     "Restart the server for a new one, or run `strongroom user create NAME --admin`.",
                 )
-            user = _add_administrator(tx, caller, name, now)
+            user = _add_administrator(tx, caller, name=name, now=now)
             wanted = TokenRequest(owner=name, label="first token", rights=ALL_RIGHTS)
             key = self.secrets.derive_key("tokens")
             token = plan_token(wanted, None, token_id=text.token_id, digest=secret_digest(key, text.secret), now=now)
@@ -102,7 +102,7 @@ def _has_administrator(tx: Transaction) -> bool:
     return any(user.is_administrator and not user.is_disabled for user in tx.users.list())
 
 
-def _add_administrator(tx: Transaction, caller: Caller, name: UserName, now: datetime) -> User:
+def _add_administrator(tx: Transaction, caller: Caller, *, name: UserName, now: datetime) -> User:
     if tx.users.find(name) is not None:
         raise Conflict("user-exists", f"There is a user '{name}' already", "Choose another name.")
     user = User(name=name, created_at=now, is_administrator=True)

@@ -67,16 +67,16 @@ class Tokens:
             parent = _get_parent(tx, caller)
             is_administrator = _is_administrator(tx, caller)
             if not is_administrator:
-                _demand_own(tx, caller, wanted.owner)
+                _demand_own(tx, caller, owner=wanted.owner)
                 _demand(delegation.judge_lifetime(wanted.lifetime))
             token = delegation.plan_token(
                 wanted, parent, token_id=text.token_id, digest=self._digest(text), now=self.clock.now()
             )
-            _check_request(tx, caller, wanted, token)
+            _check_request(tx, caller, wanted=wanted, token=token)
             if parent is not None:
                 _demand(delegation.judge_child(token, parent))
             tx.tokens.add(token)
-            self._tell(tx, caller, delegation.token_issued(token))
+            self._tell(tx, caller, event=delegation.token_issued(token))
             return IssuedToken(token, text)
 
         return await self.catalog.write(change)
@@ -88,7 +88,7 @@ class Tokens:
             whose = owner
             if not _is_administrator(tx, caller):
                 whose = owner or _own_name(caller)
-                _demand_own(tx, caller, whose)
+                _demand_own(tx, caller, owner=whose)
             return tuple(sorted(tx.tokens.list(whose), key=lambda token: token.created_at, reverse=True))
 
         return await self.catalog.read(load)
@@ -97,12 +97,12 @@ class Tokens:
         """End the token at once; revoking it again changes nothing."""
 
         def change(tx: Transaction) -> Token:
-            token = _get_token(tx, caller, token_id)
+            token = _get_token(tx, caller, token_id=token_id)
             if token.revoked_at is not None:
                 return token
             revoked = replace(token, revoked_at=self.clock.now())
             tx.tokens.replace(revoked)
-            self._tell(tx, caller, TokenRevoked(token=token.token_id, owner=token.owner))
+            self._tell(tx, caller, event=TokenRevoked(token=token.token_id, owner=token.owner))
             return revoked
 
         return await self.catalog.write(change)
@@ -118,17 +118,17 @@ class Tokens:
 
         def change(tx: Transaction) -> IssuedToken:
             now = self.clock.now()
-            old = _get_token(tx, caller, token_id)
+            old = _get_token(tx, caller, token_id=token_id)
             _check_alive(old, now)
             _get_owner(tx, old.owner)
-            new = _successor(old, text, self._digest(text), now)
+            new = _successor(old, text, digest=self._digest(text), now=now)
             parent = _get_parent(tx, caller)
             if parent is not None:
                 new = replace(new, expires_at=delegation.earliest(new.expires_at, parent.expires_at))
                 _demand(delegation.judge_child(new, parent))
             tx.tokens.add(new)
-            tx.tokens.replace(_predecessor(old, overlap, now))
-            self._tell(tx, caller, delegation.token_issued(new, replaces=old.token_id))
+            tx.tokens.replace(_predecessor(old, overlap, now=now))
+            self._tell(tx, caller, event=delegation.token_issued(new, replaces=old.token_id))
             return IssuedToken(new, text)
 
         return await self.catalog.write(change)
@@ -139,22 +139,24 @@ class Tokens:
     def _digest(self, text: TokenText) -> bytes:
         return secret_digest(self.secrets.derive_key("tokens"), text.secret)
 
-    def _tell(self, tx: Transaction, caller: Caller, event: Event) -> None:
+    def _tell(self, tx: Transaction, caller: Caller, *, event: Event) -> None:
         tx.events.append(event, at=self.clock.now(), actor=caller.actor)
 
 
 def _is_administrator(tx: Transaction, caller: Caller) -> bool:
-    return isinstance(allows(caller.principal, Right.ADMINISTER, SERVER, open_indexes(tx.indexes.list())), Allow)
+    return isinstance(
+        allows(caller.principal, Right.ADMINISTER, target=SERVER, open_indexes=open_indexes(tx.indexes.list())), Allow
+    )
 
 
 def _own_name(caller: Caller) -> UserName | None:
     return caller.principal.user if isinstance(caller.principal, Signed) else None
 
 
-def _demand_own(tx: Transaction, caller: Caller, owner: UserName | None) -> None:
+def _demand_own(tx: Transaction, caller: Caller, *, owner: UserName | None) -> None:
     """Let everybody at his own tokens, and administrators at all."""
     if owner is None or _own_name(caller) != owner:
-        caller.demand(Right.ADMINISTER, SERVER, tx.indexes.list())
+        caller.demand(Right.ADMINISTER, SERVER, indexes=tx.indexes.list())
 
 
 def _get_parent(tx: Transaction, caller: Caller) -> Token | None:
@@ -181,26 +183,26 @@ def _check_lifetime(lifetime: timedelta | None) -> None:
         raise InvalidRequest("token-lifetime", "The token would end at once, or in another age", "Say 90d, or never.")
 
 
-def _check_request(tx: Transaction, caller: Caller, wanted: TokenRequest, token: Token) -> None:
+def _check_request(tx: Transaction, caller: Caller, *, wanted: TokenRequest, token: Token) -> None:
     for index in sorted(wanted.indexes):
-        _check_index(tx, caller, index)
+        _check_index(tx, caller, index=index)
     if wanted.rights is not None and not wanted.rights:
         raise InvalidRequest("token-right", "The token would hold no right", "Name one, such as read.")
     owner = _get_owner(tx, wanted.owner)
     held = ADMINISTRATOR_GRANTS if owner.is_administrator else tx.users.list_grants(owner.name)
-    verdict = delegation.judge_usefulness(token, wanted.rights or frozenset(), held)
+    verdict = delegation.judge_usefulness(token, wanted.rights or frozenset(), held=held)
     if not isinstance(verdict, Allow):
         raise InvalidRequest(verdict.code, verdict.reason, verdict.hint)
 
 
-def _check_index(tx: Transaction, caller: Caller, index: IndexName) -> None:
+def _check_index(tx: Transaction, caller: Caller, *, index: IndexName) -> None:
     """Raise the same for an index that is missing and one that the caller may not see."""
-    seen = allows(caller.principal, Right.READ, IndexTarget(index), open_indexes(tx.indexes.list()))
+    seen = allows(caller.principal, Right.READ, target=IndexTarget(index), open_indexes=open_indexes(tx.indexes.list()))
     if not isinstance(seen, Allow) or tx.indexes.find(index) is None:
         raise NotFound("index-unknown", f"There is no index '{index}', or you may not see it", "Check its name.")
 
 
-def _get_token(tx: Transaction, caller: Caller, token_id: TokenId) -> Token:
+def _get_token(tx: Transaction, caller: Caller, *, token_id: TokenId) -> Token:
     """Return a token that the caller may end; others look as if they did not exist.
 
     Whoever came with a token may end those that it could have made, and itself.
@@ -213,7 +215,7 @@ def _get_token(tx: Transaction, caller: Caller, token_id: TokenId) -> Token:
             )
         return token
     if _own_name(caller) is None:
-        caller.demand(Right.ADMINISTER, SERVER, tx.indexes.list())
+        caller.demand(Right.ADMINISTER, SERVER, indexes=tx.indexes.list())
     if token is None or token.owner != _own_name(caller):
         raise not_found()
     parent = _get_parent(tx, caller)
@@ -231,7 +233,7 @@ def _check_alive(token: Token, now: datetime) -> None:
         raise Conflict("token-ended", f"The token '{token.token_id}' has ended", "Create a new one.")
 
 
-def _successor(old: Token, text: TokenText, digest: bytes, now: datetime) -> Token:
+def _successor(old: Token, text: TokenText, *, digest: bytes, now: datetime) -> Token:
     lifetime = None if old.expires_at is None else old.expires_at - old.created_at
     return replace(
         old,
@@ -243,7 +245,7 @@ def _successor(old: Token, text: TokenText, digest: bytes, now: datetime) -> Tok
     )
 
 
-def _predecessor(old: Token, overlap: timedelta, now: datetime) -> Token:
+def _predecessor(old: Token, overlap: timedelta, *, now: datetime) -> Token:
     if overlap == AT_ONCE:
         return replace(old, revoked_at=now)
     return replace(old, expires_at=delegation.earliest(old.expires_at, now + overlap))
