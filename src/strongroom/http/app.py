@@ -58,42 +58,42 @@ class Guard:
         if isinstance(route.access, Public):
             return Caller(ANONYMOUS, address=str(self.authenticator.address(request.scope) or ""))
         caller = await self.authenticator.caller(request.scope)
-        self.check(route.access, caller.principal, dict(request.path_params))
+        self.check(route.access, caller.principal, params=dict(request.path_params))
         return caller
 
-    def check(self, access: Needs | SignedIn, principal: Principal, params: dict[str, str]) -> None:
+    def check(self, access: Needs | SignedIn, principal: Principal, *, params: dict[str, str]) -> None:
         """Raise unless the principal has what the route needs."""
         if isinstance(access, SignedIn):
             if isinstance(principal, Anonymous):
                 raise Unauthenticated("unauthenticated", "This needs credentials", "Send a token as the password.")
             return
         if isinstance(principal, Anonymous) and not self._may_be_open(access, params):
-            demand(principal, access.right, SERVER, frozenset())
+            demand(principal, access.right, target=SERVER, open_indexes=frozenset())
         match access.subject:
             case Subject.SERVER:
-                self._demand(principal, access.right, SERVER)
+                self._demand(principal, access.right, target=SERVER)
             case Subject.INDEX:
-                self._demand(principal, access.right, IndexTarget(read_index(params, self.default_index)))
+                self._demand(principal, access.right, target=IndexTarget(read_index(params, self.default_index)))
             case Subject.PROJECT:
                 target = ProjectTarget(read_index(params, self.default_index), read_project(params))
-                self._demand(principal, access.right, target)
+                self._demand(principal, access.right, target=target)
             case Subject.SOME_PROJECT:
                 index = read_index(params, self.default_index)
-                if not may_somewhere(principal, access.right, index):
-                    self._demand(principal, access.right, IndexTarget(index))
+                if not may_somewhere(principal, access.right, index=index):
+                    self._demand(principal, access.right, target=IndexTarget(index))
 
-    def _demand(self, principal: Principal, right: Right, target: Server | IndexTarget | ProjectTarget) -> None:
+    def _demand(self, principal: Principal, right: Right, *, target: Server | IndexTarget | ProjectTarget) -> None:
         if not isinstance(target, Server) and target.index not in self.cache.indexes:
             if isinstance(principal, Anonymous):
-                demand(principal, right, SERVER, frozenset())
+                demand(principal, right, target=SERVER, open_indexes=frozenset())
             raise not_found()
-        demand(principal, right, target, self.cache.open_indexes)
+        demand(principal, right, target=target, open_indexes=self.cache.open_indexes)
 
     def _may_be_open(self, access: Needs, params: dict[str, str]) -> bool:
         return access.right is Right.READ and params.get("index", self.default_index) in self.cache.open_indexes
 
 
-def build_router(guard: Guard, routes: Sequence[Route], mounts: Sequence[tuple[str, ASGIApp]] = ()) -> Starlette:
+def build_router(guard: Guard, routes: Sequence[Route], *, mounts: Sequence[tuple[str, ASGIApp]] = ()) -> Starlette:
     """Return the Starlette application of these routes; errors leave it as problem+json."""
     starlette_routes: list[BaseRoute] = [Mount(path, app=app) for path, app in mounts]
     by_path: dict[str, list[Route]] = {}
@@ -136,4 +136,3 @@ async def _answer_http_exception(_request: Request, error: Exception) -> Respons
     if error.status_code == 404:
         return error_response(not_found())
     return error_response(InvalidRequest("bad-request", str(error.detail) or "The request is malformed"))
-

@@ -73,7 +73,7 @@ def assemble(parts: Parts) -> Assembled:
         *Integrity(services.download, default_index=parts.default_index).routes(),
     ]
     api = late_api(services, guard, prefix=parts.prefix)
-    router = build_router(guard, routes, [(API_PATH, api)])
+    router = build_router(guard, routes, mounts=[(API_PATH, api)])
     lane = Lane(
         router,
         authenticator=authenticator,

@@ -109,7 +109,7 @@ class Authenticator:
     def _admit(self, signed: Signed, scope: Scope) -> Signed:
         now = self._clock.now()
         address = self.address(scope) if signed.networks else None
-        verdict = judge_presence(signed, now, address)
+        verdict = judge_presence(signed, now, address=address)
         if isinstance(verdict, Refuse):
             refusal = Forbidden if verdict.code == "token-network" else Unauthenticated
             raise refusal(verdict.code, verdict.reason, verdict.hint)

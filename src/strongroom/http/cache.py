@@ -76,7 +76,7 @@ class Cache:
         self._shelves.move_to_end(shelf)
         return kept.values.get(key)
 
-    def store(self, shelf: Shelf, key: Hashable, value: object, *, size_bytes: int, generation: int) -> None:
+    def store(self, shelf: Shelf, key: Hashable, *, value: object, size_bytes: int, generation: int) -> None:
         """Keep a value that was loaded when the cache was at that `generation`.
 
         A value whose loading raced a change is not kept: it may be older than the change.

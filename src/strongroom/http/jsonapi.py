@@ -85,7 +85,7 @@ class JsonApi:
             extra=[(b"x-pypi-last-serial", str(facts.page.serial).encode())],
         )
         if len(base) <= _LONGEST_BASE:
-            self._cache.store((index, project), key, answer, size_bytes=answer.size_bytes, generation=generation)
+            self._cache.store((index, project), key, value=answer, size_bytes=answer.size_bytes, generation=generation)
         return answer
 
 

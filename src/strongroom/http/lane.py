@@ -34,6 +34,8 @@ _WISHES_LIMIT = 1000
 _LONGEST_WISH = 1000
 _PATHS_LIMIT = 20_000
 _LONGEST_PATH = 500
+_PATHS_LIMIT = 20_000
+_LONGEST_PATH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Lane:
     files: Files
     default_index: IndexName
     _paths: dict[str, LanePath] = field(default_factory=dict)
+    _paths: dict[str, LanePath] = field(default_factory=dict)
     _wishes: dict[tuple[bytes | None, bytes | None, bytes], Wish] = field(default_factory=dict)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,6 +98,16 @@ class Lane:
                 self._paths[raw] = path
         return path
 
+    def _read_path(self, raw: str) -> LanePath | None:
+        path = self._paths.get(raw)
+        if path is None:
+            path = read_path(raw, self.default_index)
+            if path is not None and len(raw) <= _LONGEST_PATH:
+                if len(self._paths) >= _PATHS_LIMIT:
+                    self._paths.clear()
+                self._paths[raw] = path
+        return path
+
     async def _answer(self, path: LanePath, exchange: Exchange) -> None:
         method = exchange.scope["method"]
         if method not in _METHODS:
@@ -110,7 +123,7 @@ class Lane:
         principal = await self._admit(exchange.scope)
         if isinstance(path, NoPlace):
             raise self._refusal(path, principal)
-        demand(principal, Right.READ, path.target, self.cache.open_indexes)
+        demand(principal, Right.READ, target=path.target, open_indexes=self.cache.open_indexes)
         match path:
             case PagePath():
                 wish = self._read_wish(exchange)
@@ -132,7 +145,7 @@ class Lane:
     def _refusal(self, path: NoPlace, principal: Principal) -> StrongroomError:
         """Return what a missing project gives: to nobody 401, to everybody else 404, the same bytes always."""
         if isinstance(principal, Anonymous) and path.index not in self.cache.open_indexes:
-            demand(principal, Right.READ, SERVER, frozenset())
+            demand(principal, Right.READ, target=SERVER, open_indexes=frozenset())
         return not_found()
 
     def _read_wish(self, exchange: Exchange) -> Wish:

@@ -62,7 +62,7 @@ class Pages:
         body = await self._get_body(path, wish.page_type)
         answer = await asyncio.to_thread(_make_page_answer, body, wish)
         key = (path.files_url, wish)
-        self._cache.store(_shelf(path.target), key, answer, size_bytes=answer.size_bytes, generation=generation)
+        self._cache.store(_shelf(path.target), key, value=answer, size_bytes=answer.size_bytes, generation=generation)
         return answer
 
     async def get_list(self, index: IndexName, principal: Principal, *, wish: Wish) -> Answer:
@@ -94,7 +94,7 @@ class Pages:
         links = Links(path.files_url, self._integrity_url(path.target.index))
         content = await asyncio.to_thread(render_project_page, page, family, links=links)
         body = _Body(content, page.serial)
-        self._cache.store(shelf, (path.files_url, family), body, size_bytes=len(content), generation=generation)
+        self._cache.store(shelf, (path.files_url, family), value=body, size_bytes=len(content), generation=generation)
         return body
 
     async def _get_full_list(self, index: IndexName, wish: Wish) -> Answer:
@@ -105,7 +105,7 @@ class Pages:
         generation = self._cache.generation
         projects = await self._get_entries(index)
         answer = await asyncio.to_thread(_make_list_answer, projects, wish)
-        self._cache.store(shelf, wish, answer, size_bytes=answer.size_bytes, generation=generation)
+        self._cache.store(shelf, wish, value=answer, size_bytes=answer.size_bytes, generation=generation)
         return answer
 
     async def _get_narrowed_list(self, index: IndexName, principal: Principal, *, wish: Wish) -> Answer:
@@ -130,7 +130,7 @@ class Pages:
         generation = self._cache.generation
         projects = await self._browse.get_project_list(index)
         size_bytes = len(projects.entries) * _ENTRY_BYTES
-        self._cache.store((index, None), _ENTRIES, projects, size_bytes=size_bytes, generation=generation)
+        self._cache.store((index, None), _ENTRIES, value=projects, size_bytes=size_bytes, generation=generation)
         return projects
 
     def _integrity_url(self, index: IndexName) -> str | None:

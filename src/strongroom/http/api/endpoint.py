@@ -98,7 +98,7 @@ class GuardedRoute(APIRoute):
         if isinstance(access, Public):
             return Caller(ANONYMOUS)
         caller = await guard.authenticator.caller(request.scope)
-        guard.check(access, caller.principal, dict(request.path_params))
+        guard.check(access, caller.principal, params=dict(request.path_params))
         return caller
 
     def _refuse_unknown_query(self, request: Request) -> None:
