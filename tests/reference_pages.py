@@ -28,7 +28,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 def commands_page() -> str:
     """Return docs/commands.md."""
-    sections = [f"## {path}\n\n```text\n{text}\n```\n" for path, text in _helps(cli, "strongroom", None)]
+    sections = [f"## {path}\n\n```text\n{text}\n```\n" for path, text in _helps(cli, "strongroom", parent=None)]
     return "# Commands\n\nMade by `python -m tests.reference_pages` from the program's own help.\n\n" + "\n".join(
         sections
     )
@@ -43,14 +43,14 @@ def settings_page() -> str:
     return _SETTINGS_HEAD + "\n".join(rows) + "\n"
 
 
-def _helps(command: click.Command, path: str, parent: click.Context | None) -> Iterator[tuple[str, str]]:
+def _helps(command: click.Command, path: str, *, parent: click.Context | None) -> Iterator[tuple[str, str]]:
     context = click.Context(command, info_name=path.rpartition(" ")[2], parent=parent, terminal_width=100)
     yield path, command.get_help(context)
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             child = command.get_command(context, name)
             assert child is not None
-            yield from _helps(child, f"{path} {name}", context)
+            yield from _helps(child, f"{path} {name}", parent=context)
 
 
 def _shown(default: object) -> str:

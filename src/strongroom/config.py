@@ -40,9 +40,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...], Meta(description="networks whose X-Forwarded-For is believed, separated by commas")
     ] = ()
     max_upload_bytes: Annotated[Count, Meta(description="the largest file that may be published")] = 4 * 2**30
-    min_free_bytes: Annotated[
-        int, Meta(ge=0, description="uploads stop when the disk has less room than this")
-    ] = 256 * 2**20
+    min_free_bytes: Annotated[int, Meta(ge=0, description="uploads stop when the disk has less room than this")] = (
+        256 * 2**20
+    )
     cache_bytes: Annotated[int, Meta(ge=0, description="memory for rendered pages, per worker")] = 256 * 2**20
     header_seconds: Annotated[Count, Meta(description="how long a client may take to send its headers")] = 10
     stall_seconds: Annotated[

@@ -154,9 +154,7 @@ class Events(Protocol):
         """Return the entries after that serial, oldest first."""
         ...
 
-    def latest(
-        self, limit: int, *, before: int | None = None, project: ProjectName | None = None
-    ) -> tuple[Entry, ...]:
+    def latest(self, limit: int, *, before: int | None = None, project: ProjectName | None = None) -> tuple[Entry, ...]:
         """Return the newest entries (before a serial; about a project), newest first."""
         ...
 
@@ -263,7 +261,7 @@ class Blobs(Protocol):
         """Return the local path of the bytes, or None where the store is not a local directory."""
         ...
 
-    def stream(self, sha256: Sha256, start: int, stop: int) -> AsyncIterator[bytes]:
+    def stream(self, sha256: Sha256, start: int, *, stop: int) -> AsyncIterator[bytes]:
         """Yield bytes start to stop (exclusive) in chunks; raises `StorageFault` when missing."""
         ...
 
@@ -274,5 +272,5 @@ class Blobs(Protocol):
 class Inspector(Protocol):
     """Looks into an archive in a resource-limited process; never extracts it."""
 
-    async def inspect(self, path: Path, filename: Filename, size_bytes: int) -> Inspected | Refuse: ...
+    async def inspect(self, path: Path, filename: Filename, *, size_bytes: int) -> Inspected | Refuse: ...
     async def close(self) -> None: ...

@@ -37,7 +37,7 @@ async def listed(blobs: Blobs) -> list[BlobInfo]:
 
 async def collect(blobs: Blobs, sha256: Sha256, *, start: int, stop: int) -> bytes:
     """Return a part of a blob."""
-    return b"".join([chunk async for chunk in blobs.stream(sha256, start, stop)])
+    return b"".join([chunk async for chunk in blobs.stream(sha256, start, stop=stop)])
 
 
 def run(work: Callable[[], Awaitable[None]]) -> None:
@@ -149,7 +149,7 @@ def test_a_stream_may_be_left(blobs: Blobs) -> None:
 
     async def work() -> None:
         sha256 = await blobs.put(CONTENT)
-        stream = blobs.stream(sha256, 0, len(CONTENT))
+        stream = blobs.stream(sha256, 0, stop=len(CONTENT))
         assert CONTENT.startswith(await anext(stream))
         await stream.aclose()  # type: ignore[attr-defined]  # a generator, as the port's `AsyncIterator` does not say
 

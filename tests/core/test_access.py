@@ -113,19 +113,19 @@ def test_allows_decides_by_the_table(
     principal: Principal, right: Right, target: Target, *, open_to_all: frozenset[IndexName], code: str
 ) -> None:
     """Each kind of principal is allowed, or refused with its own code."""
-    verdict = allows(principal, right, target, open_to_all)
+    verdict = allows(principal, right, target=target, open_indexes=open_to_all)
     assert (verdict.code if isinstance(verdict, Refuse) else "") == code
 
 
 def test_demand_returns_when_it_is_allowed() -> None:
     """Nothing happens to those who may."""
-    demand(signed(a_grant(Right.READ)), Right.READ, DEMO, CLOSED)
+    demand(signed(a_grant(Right.READ)), Right.READ, target=DEMO, open_indexes=CLOSED)
 
 
 def test_demand_asks_nobody_for_credentials() -> None:
     """Without credentials the answer is to send some, whatever the target."""
     with pytest.raises(Unauthenticated) as raised:
-        demand(ANONYMOUS, Right.READ, DEMO, CLOSED)
+        demand(ANONYMOUS, Right.READ, target=DEMO, open_indexes=CLOSED)
     assert raised.value.code == "unauthenticated"
 
 
@@ -133,7 +133,7 @@ def test_demand_hides_what_may_not_be_read() -> None:
     """What one may not read does not exist, whichever right was asked for."""
     for right in Right:
         with pytest.raises(NotFound) as raised:
-            demand(signed(), right, DEMO, CLOSED)
+            demand(signed(), right, target=DEMO, open_indexes=CLOSED)
         assert raised.value.code == "not-found"
         assert "demo" not in raised.value.sentence
 
@@ -141,32 +141,32 @@ def test_demand_hides_what_may_not_be_read() -> None:
 def test_demand_forbids_what_may_be_read_but_not_done() -> None:
     """Who may read the target is told that he lacks the right."""
     with pytest.raises(Forbidden) as raised:
-        demand(signed(a_grant(Right.READ)), Right.DELETE, DEMO, CLOSED)
+        demand(signed(a_grant(Right.READ)), Right.DELETE, target=DEMO, open_indexes=CLOSED)
     assert raised.value.code == "forbidden"
 
 
 def test_demand_forbids_the_server_itself_openly() -> None:
     """That there is a server is no secret: 403, not 404."""
     with pytest.raises(Forbidden):
-        demand(signed(), Right.ADMINISTER, SERVER, CLOSED)
+        demand(signed(), Right.ADMINISTER, target=SERVER, open_indexes=CLOSED)
 
 
 def test_an_upload_outside_the_pattern_is_told_so() -> None:
     """Who may upload something hears about his other projects, in the same words whether they exist or not."""
     principal = signed(a_grant(Right.UPLOAD, index="main", projects="acme-*"))
-    demand_upload(principal, ACME, CLOSED)
+    demand_upload(principal, ACME, open_indexes=CLOSED)
     with pytest.raises(Forbidden):
-        demand_upload(principal, DEMO, CLOSED)
+        demand_upload(principal, DEMO, open_indexes=CLOSED)
 
 
 def test_an_upload_without_any_right_is_hidden_or_forbidden() -> None:
     """Who may upload nothing is told so if he may read the index, and sees nothing otherwise."""
     with pytest.raises(NotFound):
-        demand_upload(signed(), DEMO, CLOSED)
+        demand_upload(signed(), DEMO, open_indexes=CLOSED)
     with pytest.raises(Forbidden):
-        demand_upload(signed(a_grant(Right.READ)), DEMO, CLOSED)
+        demand_upload(signed(a_grant(Right.READ)), DEMO, open_indexes=CLOSED)
     with pytest.raises(Unauthenticated):
-        demand_upload(ANONYMOUS, DEMO, CLOSED)
+        demand_upload(ANONYMOUS, DEMO, open_indexes=CLOSED)
 
 
 SOMEWHERE: list[tuple[Principal, bool]] = [
@@ -187,7 +187,7 @@ SOMEWHERE: list[tuple[Principal, bool]] = [
 @pytest.mark.parametrize(("principal", "expected"), SOMEWHERE)
 def test_may_somewhere_finds_a_project_that_might_do(principal: Principal, *, expected: bool) -> None:
     """Before the project is known, an upload is refused only if no project of the index would do."""
-    assert may_somewhere(principal, Right.UPLOAD, MAIN) is expected
+    assert may_somewhere(principal, Right.UPLOAD, index=MAIN) is expected
 
 
 PRESENCES: list[tuple[timedelta | None, list[str], str | None, str]] = [
@@ -215,21 +215,21 @@ def test_a_token_is_good_until_its_end_and_inside_its_networks(
         until=None if left is None else START + left,
         networks=tuple(ip_network(network) for network in networks),
     )
-    verdict = judge_presence(principal, START, None if address is None else ip_address(address))
+    verdict = judge_presence(principal, START, address=None if address is None else ip_address(address))
     assert (verdict.code if isinstance(verdict, Refuse) else "") == code
 
 
 @pytest.mark.parametrize("principal", [ANONYMOUS, Operator("root")])
 def test_presence_concerns_tokens_only(principal: Principal) -> None:
     """Nobody in particular and the operator have nothing that could expire."""
-    assert judge_presence(principal, START, None) == ALLOW
+    assert judge_presence(principal, START, address=None) == ALLOW
 
 
 def test_signing_in_takes_the_users_grants_and_the_tokens_scope() -> None:
     """A token carries its own end and networks, and its scope beside the grants."""
     grants = (a_grant(Right.READ),)
     token = a_token(scope=a_scope(Right.READ, projects=["acme-*"]))
-    principal = sign_in(a_user(), grants, token)
+    principal = sign_in(a_user(), grants, token=token)
     assert principal == Signed(
         user=BOB, grants=grants, token_id=TOKEN, scope=token.scope.grants(), until=token.expires_at
     )
@@ -248,8 +248,8 @@ def test_the_disabled_and_the_revoked_do_not_sign_in() -> None:
     revoked = replace(a_token(), revoked_at=START)
     refusals = [
         sign_in(a_user(disabled=True, admin=True), ADMINISTRATOR_GRANTS),
-        sign_in(a_user(disabled=True), (), a_token()),
-        sign_in(a_user(), (), revoked),
+        sign_in(a_user(disabled=True), (), token=a_token()),
+        sign_in(a_user(), (), token=revoked),
     ]
     assert [refusal.code for refusal in refusals if isinstance(refusal, Refuse)] == [
         "user-disabled",
@@ -295,8 +295,8 @@ def test_a_token_never_allows_what_its_owner_may_not(
     held: tuple[Grant, ...], scope: Scope, right: Right, target: Target, openings: frozenset[IndexName]
 ) -> None:
     """A token narrows what its owner may do, and never widens it."""
-    by_token = allows(signed(*held, scope=scope), right, target, openings)
-    by_owner = allows(signed(*held), right, target, openings)
+    by_token = allows(signed(*held, scope=scope), right, target=target, open_indexes=openings)
+    by_owner = allows(signed(*held), right, target=target, open_indexes=openings)
     assert not isinstance(by_token, Allow) or isinstance(by_owner, Allow)
 
 
@@ -305,7 +305,7 @@ def test_deny_by_default(right: Right, target: Target, openings: frozenset[Index
     """Without a grant nothing is allowed but reading an index that is open to all."""
     is_open = right is Right.READ and not isinstance(target, Server) and target.index in openings
     for principal in (ANONYMOUS, signed(), signed(scope=Scope(rights=ALL_RIGHTS))):
-        assert isinstance(allows(principal, right, target, openings), Allow) is is_open
+        assert isinstance(allows(principal, right, target=target, open_indexes=openings), Allow) is is_open
 
 
 @given(held, grants, rights, targets)
@@ -313,8 +313,8 @@ def test_another_grant_never_takes_a_right_away(
     held: tuple[Grant, ...], more: Grant, right: Right, target: Target
 ) -> None:
     """Grants only add."""
-    if isinstance(allows(signed(*held), right, target, CLOSED), Allow):
-        assert isinstance(allows(signed(*held, more), right, target, CLOSED), Allow)
+    if isinstance(allows(signed(*held), right, target=target, open_indexes=CLOSED), Allow):
+        assert isinstance(allows(signed(*held, more), right, target=target, open_indexes=CLOSED), Allow)
 
 
 @given(held, scopes, rights, st.sampled_from([DEMO, ACME, ACME_STAGING]))
@@ -323,5 +323,5 @@ def test_what_is_allowed_on_a_project_is_held_somewhere(
 ) -> None:
     """`may_somewhere` may say yes too often, never no."""
     for principal in (signed(*held), signed(*held, scope=scope)):
-        if isinstance(allows(principal, right, target, CLOSED), Allow):
-            assert may_somewhere(principal, right, target.index)
+        if isinstance(allows(principal, right, target=target, open_indexes=CLOSED), Allow):
+            assert may_somewhere(principal, right, index=target.index)

@@ -118,7 +118,7 @@ def test_who_reads_everything_is_told_from_who_reads_a_part(principal: Principal
     """The shared rendering of the list is for those from whom no project is hidden, and only for them."""
     assert reads_every_project(principal, MAIN, open_indexes=frozenset()) is expected
     any_name = ProjectTarget(MAIN, parse_project_name("any-name-at-all"))
-    assert isinstance(allows(principal, Right.READ, any_name, frozenset()), Allow) is expected
+    assert isinstance(allows(principal, Right.READ, target=any_name, open_indexes=frozenset()), Allow) is expected
 
 
 def test_everybody_reads_all_of_an_open_index() -> None:

@@ -162,12 +162,12 @@ ANONYMOUS = Anonymous()
 ADMINISTRATOR_GRANTS = (Grant(rights=ALL_RIGHTS),)
 
 
-def allows(principal: Principal, right: Right, target: Target, open_indexes: frozenset[IndexName]) -> Verdict:
+def allows(principal: Principal, right: Right, *, target: Target, open_indexes: frozenset[IndexName]) -> Verdict:
     """Decide whether the principal has the right on the target.
 
     `open_indexes` are the indexes that anybody may read.
     """
-    if _is_open(right, target, open_indexes):
+    if _is_open(right, target, open_indexes=open_indexes):
         return ALLOW
     match principal:
         case Operator():
@@ -175,9 +175,9 @@ def allows(principal: Principal, right: Right, target: Target, open_indexes: fro
         case Anonymous():
             return Refuse("unauthenticated", "This needs credentials", "Send a token as the password.")
         case Signed(grants=grants, scope=scope):
-            if not _covered(grants, right, target):
+            if not _covered(grants, right, target=target):
                 return Refuse("forbidden", f"{describe(principal)} may not {right} {describe_target(target)}")
-            if scope is not None and not _covered(scope, right, target):
+            if scope is not None and not _covered(scope, right, target=target):
                 return Refuse(
                     "token-scope",
                     f"{describe(principal)} may not {right} {describe_target(target)}",
@@ -188,34 +188,36 @@ def allows(principal: Principal, right: Right, target: Target, open_indexes: fro
             assert_never(principal)
 
 
-def demand(principal: Principal, right: Right, target: Target, open_indexes: frozenset[IndexName]) -> None:
+def demand(principal: Principal, right: Right, *, target: Target, open_indexes: frozenset[IndexName]) -> None:
     """Return if the principal has the right on the target, else raise what the client is told.
 
     Raises `Unauthenticated` for nobody, `NotFound` for what the principal may not
     even read (the same error as for what does not exist), `Forbidden` otherwise.
     """
-    verdict = allows(principal, right, target, open_indexes)
+    verdict = allows(principal, right, target=target, open_indexes=open_indexes)
     if isinstance(verdict, Allow):
         return
     if isinstance(principal, Anonymous):
         raise Unauthenticated(verdict.code, verdict.reason, verdict.hint)
-    if not isinstance(target, Server) and not isinstance(allows(principal, Right.READ, target, open_indexes), Allow):
+    if not isinstance(target, Server) and not isinstance(
+        allows(principal, Right.READ, target=target, open_indexes=open_indexes), Allow
+    ):
         raise not_found()
     raise Forbidden(verdict.code, verdict.reason, verdict.hint)
 
 
-def demand_upload(principal: Principal, target: ProjectTarget, open_indexes: frozenset[IndexName]) -> None:
+def demand_upload(principal: Principal, target: ProjectTarget, *, open_indexes: frozenset[IndexName]) -> None:
     """Like `demand` for an upload, where who may upload something hears about his other projects.
 
     Somebody who may upload to this index, but not this project, is told so (403):
     the answer is the same whether the project exists or not.
     """
-    if may_somewhere(principal, Right.UPLOAD, target.index):
-        verdict = allows(principal, Right.UPLOAD, target, open_indexes)
+    if may_somewhere(principal, Right.UPLOAD, index=target.index):
+        verdict = allows(principal, Right.UPLOAD, target=target, open_indexes=open_indexes)
         if isinstance(verdict, Refuse):
             raise Forbidden(verdict.code, verdict.reason, verdict.hint)
         return
-    demand(principal, Right.UPLOAD, IndexTarget(target.index), open_indexes)
+    demand(principal, Right.UPLOAD, target=IndexTarget(target.index), open_indexes=open_indexes)
 
 
 def not_found() -> NotFound:
@@ -223,7 +225,7 @@ def not_found() -> NotFound:
     return NotFound("not-found", "There is nothing here, or you may not see it", "Check the URL and your rights.")
 
 
-def sign_in(user: User, grants: tuple[Grant, ...], token: Token | None = None) -> Signed | Refuse:
+def sign_in(user: User, grants: tuple[Grant, ...], *, token: Token | None = None) -> Signed | Refuse:
     """Return what the user, or his token, may do now; refuses the disabled and the revoked."""
     if user.is_disabled:
         return Refuse("user-disabled", "The account is disabled", "Ask an administrator.")
@@ -242,7 +244,7 @@ def sign_in(user: User, grants: tuple[Grant, ...], token: Token | None = None) -
     )
 
 
-def may_somewhere(principal: Principal, right: Right, index: IndexName) -> bool:
+def may_somewhere(principal: Principal, right: Right, *, index: IndexName) -> bool:
     """Return whether the right is held on at least one project of the index, existing or not.
 
     An upload is judged by this before its body is read, when the project is not yet
@@ -254,12 +256,12 @@ def may_somewhere(principal: Principal, right: Right, index: IndexName) -> bool:
         case Anonymous():
             return False
         case Signed(grants=grants, scope=scope):
-            return _reaches(grants, right, index) and (scope is None or _reaches(scope, right, index))
+            return _reaches(grants, right, index=index) and (scope is None or _reaches(scope, right, index=index))
         case _:  # pragma: no cover
             assert_never(principal)
 
 
-def judge_presence(principal: Principal, now: datetime, address: Address | None) -> Verdict:
+def judge_presence(principal: Principal, now: datetime, *, address: Address | None) -> Verdict:
     """Decide whether the principal's token is still good now, from this address.
 
     An unknown address (None) is inside no network, so a token bound to networks is refused.
@@ -312,15 +314,15 @@ def describe_target(target: Target) -> str:
             assert_never(target)
 
 
-def _is_open(right: Right, target: Target, open_indexes: frozenset[IndexName]) -> bool:
+def _is_open(right: Right, target: Target, *, open_indexes: frozenset[IndexName]) -> bool:
     return right is Right.READ and not isinstance(target, Server) and target.index in open_indexes
 
 
-def _covered(grants: tuple[Grant, ...], right: Right, target: Target) -> bool:
+def _covered(grants: tuple[Grant, ...], right: Right, *, target: Target) -> bool:
     return any(grant.covers(right, target) for grant in grants)
 
 
-def _reaches(grants: tuple[Grant, ...], right: Right, index: IndexName) -> bool:
+def _reaches(grants: tuple[Grant, ...], right: Right, *, index: IndexName) -> bool:
     return any(
         (grant.index is None or grant.index == index) and (right in grant.rights or Right.ADMINISTER in grant.rights)
         for grant in grants

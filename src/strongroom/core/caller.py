@@ -24,9 +24,9 @@ class Caller:
         """Return what the event log keeps."""
         return Actor(name=describe(self.principal), address=self.address, client=self.client)
 
-    def demand(self, right: Right, target: Target, indexes: Iterable[Index]) -> None:
+    def demand(self, right: Right, target: Target, *, indexes: Iterable[Index]) -> None:
         """Raise as `access.demand` does; `indexes` are all indexes as the transaction sees them."""
-        demand(self.principal, right, target, open_indexes(indexes))
+        demand(self.principal, right, target=target, open_indexes=open_indexes(indexes))
 
 
 def operator(login: str) -> Caller:

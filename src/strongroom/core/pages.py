@@ -107,7 +107,12 @@ def narrow_project_list(
         tuple(
             entry
             for entry in projects.entries
-            if isinstance(allows(principal, Right.READ, ProjectTarget(projects.index, entry.name), open_indexes), Allow)
+            if isinstance(
+                allows(
+                    principal, Right.READ, target=ProjectTarget(projects.index, entry.name), open_indexes=open_indexes
+                ),
+                Allow,
+            )
         ),
     )
 

@@ -28,10 +28,10 @@ def renew(
         return principal
     if user is None or (token is None and principal.token_id is not None):
         raise Unauthenticated("bad-credentials", "The account or the token is gone", "Sign in again.")
-    fresh = sign_in(user, grants, token)
+    fresh = sign_in(user, grants, token=token)
     if isinstance(fresh, Refuse):
         raise Unauthenticated(fresh.code, fresh.reason, fresh.hint)
-    verdict = judge_presence(fresh, now, ip_address(caller.address) if caller.address else None)
+    verdict = judge_presence(fresh, now, address=ip_address(caller.address) if caller.address else None)
     if isinstance(verdict, Refuse):
         raise Unauthenticated(verdict.code, verdict.reason, verdict.hint)
     return fresh

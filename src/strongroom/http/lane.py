@@ -71,7 +71,6 @@ class Lane:
     files: Files
     default_index: IndexName
     _paths: dict[str, LanePath] = field(default_factory=dict)
-    _paths: dict[str, LanePath] = field(default_factory=dict)
     _wishes: dict[tuple[bytes | None, bytes | None, bytes], Wish] = field(default_factory=dict)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,16 +86,6 @@ class Lane:
             if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
             await exchange.give_error(error)
-
-    def _read_path(self, raw: str) -> LanePath | None:
-        path = self._paths.get(raw)
-        if path is None:
-            path = read_path(raw, self.default_index)
-            if path is not None and len(raw) <= _LONGEST_PATH:
-                if len(self._paths) >= _PATHS_LIMIT:
-                    self._paths.clear()
-                self._paths[raw] = path
-        return path
 
     def _read_path(self, raw: str) -> LanePath | None:
         path = self._paths.get(raw)

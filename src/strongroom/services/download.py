@@ -50,7 +50,7 @@ class Download:
 
     def stream(self, file: File, *, start: int, stop: int) -> AsyncIterator[bytes]:
         """Yield the bytes from start to stop (exclusive); raises `StorageFault` when they are gone."""
-        return self.blobs.stream(file.sha256, start, stop)
+        return self.blobs.stream(file.sha256, start, stop=stop)
 
 
 def _get_file(tx: Transaction, target: ProjectTarget, *, filename: Filename) -> File:

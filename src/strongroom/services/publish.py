@@ -198,7 +198,9 @@ class Upload:
                 return None
 
     async def _inspect(self, arrival: Arrival) -> bytes:
-        inspected = await self._publish.inspector.inspect(self._incoming.path, arrival.filename, arrival.size_bytes)
+        inspected = await self._publish.inspector.inspect(
+            self._incoming.path, arrival.filename, size_bytes=arrival.size_bytes
+        )
         if isinstance(inspected, Refuse):
             raise refusal_error(inspected)
         return inspected.metadata
@@ -262,11 +264,11 @@ def _admit(tx: Transaction, intent: Intent, *, project: ProjectName | None, now:
     principal = _refreshed(tx, intent.caller, now=now)
     indexes = tx.indexes.list()
     if intent.uploaded_at is not None:
-        demand(principal, Right.ADMINISTER, IndexTarget(intent.index), open_indexes(indexes))
+        demand(principal, Right.ADMINISTER, target=IndexTarget(intent.index), open_indexes=open_indexes(indexes))
     if project is not None:
-        demand_upload(principal, ProjectTarget(intent.index, project), open_indexes(indexes))
-    elif not may_somewhere(principal, Right.UPLOAD, intent.index):
-        demand(principal, Right.UPLOAD, IndexTarget(intent.index), open_indexes(indexes))
+        demand_upload(principal, ProjectTarget(intent.index, project), open_indexes=open_indexes(indexes))
+    elif not may_somewhere(principal, Right.UPLOAD, index=intent.index):
+        demand(principal, Right.UPLOAD, target=IndexTarget(intent.index), open_indexes=open_indexes(indexes))
     index = tx.indexes.find(intent.index)
     if index is None:
         raise not_found()

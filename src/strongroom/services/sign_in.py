@@ -48,7 +48,7 @@ class SignIn:
         token, user, grants = row
         if not hmac.compare_digest(token.digest, digest):
             return BAD_CREDENTIALS
-        return access.sign_in(user, grants, token)
+        return access.sign_in(user, grants, token=token)
 
     async def with_password(self, user: str, password: str) -> Signed | Refuse:
         """Return the user; takes as long for an unknown one. Raises `TooMany` when too many wait."""

@@ -138,7 +138,7 @@ class Upkeep:
     async def _judge_bytes(self, info: BlobInfo) -> Problem | None:
         digest = hashlib.sha256()
         try:
-            async for chunk in self.blobs.stream(info.sha256, 0, info.size_bytes):
+            async for chunk in self.blobs.stream(info.sha256, 0, stop=info.size_bytes):
                 digest.update(chunk)
         except StorageFault:
             return Problem.UNREADABLE
@@ -175,7 +175,7 @@ class Upkeep:
 
 
 def _load_needs(tx: Transaction, caller: Caller) -> tuple[int, dict[Sha256, _Need]]:
-    caller.demand(Right.ADMINISTER, SERVER, tx.indexes.list())
+    caller.demand(Right.ADMINISTER, SERVER, indexes=tx.indexes.list())
     return _collect_needs(tx)
 
 

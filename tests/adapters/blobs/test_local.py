@@ -261,7 +261,7 @@ def test_unreadable_blobs_are_faults(blobs: LocalBlobs) -> None:
         return [chunk async for chunk in stream]
 
     with mock.patch("os.pread", side_effect=OSError(errno.EIO, "no")), pytest.raises(StorageFault):
-        asyncio.run(consume(blobs.stream(SHA256, 0, 10)))
+        asyncio.run(consume(blobs.stream(SHA256, 0, stop=10)))
     directory = Sha256("f" * 64)
     blobs.find_path(directory).mkdir(parents=True)
     with pytest.raises(StorageFault):

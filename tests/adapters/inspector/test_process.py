@@ -49,16 +49,16 @@ async def inspecting(budget: Budget | None = None) -> AsyncIterator[ProcessInspe
         await inspector.close()
 
 
-def written(folder: Path, archive: bytes, name: str = "upload") -> Path:
+def written(folder: Path, archive: bytes, *, name: str = "upload") -> Path:
     """Write the archive under a name that says nothing."""
     path = folder / name
     path.write_bytes(archive)
     return path
 
 
-async def ask(inspector: Inspector, path: Path, filename: Filename = WHEEL) -> Inspected | Refuse:
+async def ask(inspector: Inspector, path: Path, *, filename: Filename = WHEEL) -> Inspected | Refuse:
     """Ask about a small file."""
-    return await inspector.inspect(path, filename, 1000)
+    return await inspector.inspect(path, filename, size_bytes=1000)
 
 
 def instead(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -85,8 +85,8 @@ def test_verdicts_arrive(make: Callable[[], Inspector], tmp_path: Path) -> None:
         wheel, sdist = Wheel(), Sdist()
 
         passed = await ask(inspector, written(tmp_path, wheel.build()))
-        other = await ask(inspector, written(tmp_path, sdist.build(), "b"), sdist.filename)
-        refused = await ask(inspector, written(tmp_path, b"", "c"))
+        other = await ask(inspector, written(tmp_path, sdist.build(), name="b"), filename=sdist.filename)
+        refused = await ask(inspector, written(tmp_path, b"", name="c"))
         await inspector.close()
 
         assert passed == Inspected(metadata_of("demo", "1.0"), PackageType.WHEEL, "py3")
@@ -144,7 +144,7 @@ def test_bombs_cost_little(sample: Sample, tmp_path: Path) -> None:
 
     async def scenario() -> Inspected | Refuse:
         async with inspecting(Budget(memory_bytes=256 << 20)) as inspector:
-            return await ask(inspector, path, sample.filename)
+            return await ask(inspector, path, filename=sample.filename)
 
     path = written(tmp_path, sample.build())
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -298,7 +298,7 @@ def test_a_file_that_is_gone_is_the_store_s_fault(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with inspecting() as inspector:
             with pytest.raises(StorageFault):
-                await inspector.inspect(tmp_path / "gone", Wheel().filename, 1)
+                await inspector.inspect(tmp_path / "gone", Wheel().filename, size_bytes=1)
 
     asyncio.run(scenario())
 

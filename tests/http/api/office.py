@@ -23,8 +23,8 @@ from strongroom.core.delegation import TokenRequest
 from strongroom.core.events import Actor, Event, IndexCreated, Uploaded, UserCreated
 from strongroom.core.model import File, Yank
 from strongroom.core.names import parse_index_name, parse_user_name
+from strongroom.http.api import PATH
 from strongroom.http.api.application import build_api
-from strongroom.http.api.late import PATH
 from strongroom.http.app import Guard, build_router
 from strongroom.http.auth import Authenticator
 from strongroom.http.body import BodyGuard

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from strongroom.http.api import fields
+from strongroom.http.api import PATH, fields
 from strongroom.http.api.application import build_api
-from strongroom.http.api.late import PATH, LateApi, late_api
+from strongroom.http.api.late import LateApi, late_api
 from tests.http.api.office import Office
 from tests.http.api.test_rights import RIGHTS
 
@@ -95,6 +95,16 @@ def test_examples_are_accepted() -> None:
         assert isinstance(shown, list)
         for example in shown:
             model.model_validate(example)
+
+
+def test_limits_are_declared(office: Office) -> None:
+    """A number's limits are in the document, and a whole number may be written as 30.0."""
+    schemas = document(office)["components"]["schemas"]
+    days, overlap = schemas["NewTokenBody"]["properties"]["lifetime_days"], schemas["RotationBody"]["properties"]
+    assert {"type": "integer", "minimum": 1, "maximum": 36500} in days["anyOf"]
+    assert (overlap["overlap_seconds"]["minimum"], overlap["overlap_seconds"]["maximum"]) == (0, 2_592_000)
+    made = office.ask("POST", "/tokens", token=office.bob, json={"lifetime_days": 30.0})
+    assert (made.status, made.json["expires_at"]) == (201, "2026-02-04T12:00:00Z")
 
 
 def test_the_api_is_built_when_it_is_first_asked(office: Office) -> None:

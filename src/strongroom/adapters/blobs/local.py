@@ -84,12 +84,12 @@ class LocalBlobs:
         """Return where the bytes are, without looking."""
         return Path(f"{self._shards_text}/{sha256[:2]}/{sha256[2:4]}/{sha256}")
 
-    async def stream(self, sha256: Sha256, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def stream(self, sha256: Sha256, start: int, *, stop: int) -> AsyncIterator[bytes]:
         """Yield bytes start to stop (exclusive); raises `StorageFault` when the blob is missing or too short."""
         file = await self._run(lambda: self._open(sha256))
         try:
             while start < stop:
-                chunk = await self._run(_reader(file, min(CHUNK_BYTES, stop - start), start))
+                chunk = await self._run(_reader(file, min(CHUNK_BYTES, stop - start), offset=start))
                 if not chunk:
                     raise StorageFault("blob-short", f"The blob {sha256} ends before byte {stop}")
                 start += len(chunk)
@@ -149,13 +149,13 @@ class LocalBlobs:
                 os.link(temporary, final)
                 break
             except FileExistsError:
-                if self._settle_existing(temporary, final, sha256):
+                if self._settle_existing(temporary, final, sha256=sha256):
                     break
         else:
             raise StorageFault("blob-fault", f"The blob {sha256} comes and goes")
         sync_directory(final.parent)
 
-    def _settle_existing(self, temporary: Path, final: Path, sha256: Sha256) -> bool:
+    def _settle_existing(self, temporary: Path, final: Path, *, sha256: Sha256) -> bool:
         """Keep the right bytes that are there, or replace wrong ones; return False when they have just gone."""
         try:
             found = sync_existing(final)
@@ -212,7 +212,7 @@ class LocalBlobs:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
 
-def _reader(file: FileIO, size_bytes: int, offset: int) -> Callable[[], bytes]:
+def _reader(file: FileIO, size_bytes: int, *, offset: int) -> Callable[[], bytes]:
     def read() -> bytes:
         with raising_port_errors("Reading a blob"):
             return os.pread(file.fileno(), size_bytes, offset)

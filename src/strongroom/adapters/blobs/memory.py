@@ -91,7 +91,7 @@ class MemoryBlobs:
     def find_path(self, sha256: Sha256) -> Path | None:
         return None
 
-    async def stream(self, sha256: Sha256, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def stream(self, sha256: Sha256, start: int, *, stop: int) -> AsyncIterator[bytes]:
         data = self._get(sha256)
         if stop > len(data):
             raise StorageFault("blob-short", f"The blob {sha256} ends before byte {stop}")

@@ -12,7 +12,7 @@ from strongroom.core.policy import Refuse
 class InlineInspector:
     """The inspector without a process and without limits on time and memory."""
 
-    async def inspect(self, path: Path, filename: Filename, size_bytes: int) -> Inspected | Refuse:
+    async def inspect(self, path: Path, filename: Filename, *, size_bytes: int) -> Inspected | Refuse:
         with path.open("rb") as file:  # a test's file is small
             return inspect_archive(file, filename)
 

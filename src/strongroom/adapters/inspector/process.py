@@ -75,7 +75,7 @@ class ProcessInspector:
         self._children: set[_Child] = set()
         self._is_closed = False
 
-    async def inspect(self, path: Path, filename: Filename, size_bytes: int) -> Inspected | Refuse:
+    async def inspect(self, path: Path, filename: Filename, *, size_bytes: int) -> Inspected | Refuse:
         """Inspect the file; raises `StorageFault` if it cannot be read, `Unavailable` after `close`."""
         gib = size_bytes / _GIB
         budget = self._budget

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Protocol
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -20,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strongroom.core.errors import NotAllowed, StrongroomError
-from strongroom.http.api import audit, files, identity, indexes, projects, releases, tokens, users
+from strongroom.http.api import PATH, audit, files, identity, indexes, projects, releases, tokens, users
 from strongroom.http.api.document import OpenApiDocument
 from strongroom.http.api.endpoint import Endpoint, GuardedRoute
 from strongroom.http.api.faults import (
@@ -31,55 +30,9 @@ from strongroom.http.api.faults import (
     answer_unreadable,
     answer_validation_error,
 )
-from strongroom.http.api.late import PATH
+from strongroom.http.api.use_cases import UseCases
 from strongroom.http.app import Guard
 from strongroom.http.routes import Public
-from strongroom.services.accounts import Accounts
-from strongroom.services.audit import Audit
-from strongroom.services.browse import Browse
-from strongroom.services.download import Download
-from strongroom.services.indexes import Indexes
-from strongroom.services.releases import Releases
-from strongroom.services.tokens import Tokens
-
-
-class UseCases(Protocol):
-    """Those of the use cases that the API offers; `services.Services` has them."""
-
-    @property
-    def accounts(self) -> Accounts:
-        """About users and their grants."""
-        ...
-
-    @property
-    def audit(self) -> Audit:
-        """About the event log."""
-        ...
-
-    @property
-    def browse(self) -> Browse:
-        """About what an index offers."""
-        ...
-
-    @property
-    def download(self) -> Download:
-        """About one file."""
-        ...
-
-    @property
-    def indexes(self) -> Indexes:
-        """About indexes."""
-        ...
-
-    @property
-    def releases(self) -> Releases:
-        """About published files."""
-        ...
-
-    @property
-    def tokens(self) -> Tokens:
-        """About tokens."""
-        ...
 
 
 def build_api(services: UseCases, guard: Guard, *, prefix: str = "") -> FastAPI:

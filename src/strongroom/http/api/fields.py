@@ -16,11 +16,9 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     PlainSerializer,
     PlainValidator,
-    StrictInt,
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
@@ -121,9 +119,6 @@ ProjectField = Annotated[ProjectName, AfterValidator(_parsed(parse_project_name)
 UserField = Annotated[UserName, AfterValidator(_parsed(parse_user_name)), WithJsonSchema(USER_SCHEMA)]
 PatternField = Annotated[ProjectPattern, AfterValidator(_parsed(parse_project_pattern)), WithJsonSchema(PATTERN_SCHEMA)]
 NetworkField = Annotated[Network, PlainValidator(_parsed(_parse_network)), WithJsonSchema(NETWORK_SCHEMA)]
-WholeNumber = Annotated[StrictInt, BeforeValidator(lambda raw: _whole(raw))]
-"""JSON Schema's integer: 30.0 is one too; true and "30" are none."""
-
 Time = Annotated[
     AwareDatetime,
     PlainSerializer(lambda time: _rfc3339(time), return_type=str),
@@ -132,7 +127,8 @@ Time = Annotated[
 """RFC 3339 in UTC, with Z."""
 
 
-def _whole(raw: object) -> object:
+def read_whole(raw: object) -> object:
+    """Return JSON Schema's integer as one: 30.0 is one too."""
     return int(raw) if isinstance(raw, float) and raw.is_integer() else raw
 
 

@@ -9,17 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from strongroom.http.api.use_cases import UseCases
 from strongroom.http.app import Guard
-
-if TYPE_CHECKING:
-    from strongroom.http.api.application import UseCases
-
-PATH = "/api/v1"
-"""Where the application is mounted."""
 
 
 class LateApi:

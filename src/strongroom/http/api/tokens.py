@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, StrictInt
 
 from strongroom.core.access import Right, Token
 from strongroom.core.delegation import DEFAULT_LIFETIME, TokenRequest
 from strongroom.http.api.endpoint import CurrentCaller, Endpoint, get_signed
-from strongroom.http.api.fields import Body, IndexField, NetworkField, PatternField, Time, UserField, View, WholeNumber
+from strongroom.http.api.fields import Body, IndexField, NetworkField, PatternField, Time, UserField, View, read_whole
 from strongroom.http.api.paging import WantedPage, cut
 from strongroom.http.api.places import TokenPlace
 from strongroom.http.routes import SignedIn
@@ -69,10 +69,8 @@ class NewTokenBody(Body):
     indexes: list[IndexField] = Field(default=[])
     projects: list[PatternField] = Field(default=[])
     networks: list[NetworkField] = Field(default=[])
-    lifetime_days: WholeNumber | None = Field(
+    lifetime_days: Annotated[StrictInt, Field(ge=1, le=_LONGEST_DAYS), BeforeValidator(read_whole)] | None = Field(
         default=DEFAULT_LIFETIME.days,
-        ge=1,
-        le=_LONGEST_DAYS,
         description="Days until it ends; null for never. More than 366 take an administrator.",
     )
 
@@ -82,8 +80,8 @@ class RotationBody(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"overlap_seconds": 3600}]})
 
-    overlap_seconds: WholeNumber = Field(
-        default=0, ge=0, le=_LONGEST_OVERLAP_SECONDS, description="How long the old token stays good beside the new."
+    overlap_seconds: Annotated[StrictInt, Field(ge=0, le=_LONGEST_OVERLAP_SECONDS), BeforeValidator(read_whole)] = (
+        Field(default=0, description="How long the old token stays good beside the new.")
     )
 
 
