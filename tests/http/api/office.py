@@ -23,8 +23,8 @@ from strongroom.core.delegation import TokenRequest
 from strongroom.core.events import Actor, Event, IndexCreated, Uploaded, UserCreated
 from strongroom.core.model import File, Yank
 from strongroom.core.names import parse_index_name, parse_user_name
-from strongroom.http.api import PATH
 from strongroom.http.api.application import build_api
+from strongroom.http.api.late import PATH
 from strongroom.http.app import Guard, build_router
 from strongroom.http.auth import Authenticator
 from strongroom.http.body import BodyGuard
@@ -103,7 +103,7 @@ class Office:
         )
         self.passwords = passwords
         self.guard = Guard(authenticator, cache, MAIN)
-        self.api = build_api(self.use_cases, self.guard)
+        self.api = build_api(self.use_cases, self.guard, server_url=PATH)
         self.mount(self.api)
         self.add_index("main")
         self.add_user("ada", admin=True, password=PASSWORD)

@@ -8,9 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from strongroom.http.api import PATH, fields
-from strongroom.http.api.application import build_api
-from strongroom.http.api.late import LateApi, late_api
+from strongroom.http.api import fields
+from strongroom.http.api.late import PATH, LateApi, late_api
 from tests.http.api.office import Office
 from tests.http.api.test_rights import RIGHTS
 
@@ -39,7 +38,7 @@ def test_the_document_is_public(office: Office) -> None:
 
 def test_a_proxys_prefix_is_in_it(office: Office) -> None:
     """Behind a proxy that puts a path in front, the document says so."""
-    office.mount(build_api(office.use_cases, office.guard, prefix="/packages"))
+    office.mount(late_api(office.use_cases, office.guard, prefix="/packages"))
     assert document(office)["servers"] == [{"url": f"/packages{PATH}"}]
 
 

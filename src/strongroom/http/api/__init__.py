@@ -3,8 +3,3 @@
 The only place that imports FastAPI and pydantic's models; `application.py` builds it.
 Holds no rules: what may happen is decided in `core`, done in `services`.
 """
-
-from __future__ import annotations
-
-PATH = "/api/v1"
-"""Where the application is mounted."""

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strongroom.core.errors import NotAllowed, StrongroomError
-from strongroom.http.api import PATH, audit, files, identity, indexes, projects, releases, tokens, users
+from strongroom.http.api import audit, files, identity, indexes, projects, releases, tokens, users
 from strongroom.http.api.document import OpenApiDocument
 from strongroom.http.api.endpoint import Endpoint, GuardedRoute
 from strongroom.http.api.faults import (
@@ -35,8 +35,8 @@ from strongroom.http.app import Guard
 from strongroom.http.routes import Public
 
 
-def build_api(services: UseCases, guard: Guard, *, prefix: str = "") -> FastAPI:
-    """Return the application; `prefix` is the path that a proxy puts in front of the server's own."""
+def build_api(services: UseCases, guard: Guard, *, server_url: str) -> FastAPI:
+    """Return the application; `server_url` is the path at which clients find it."""
     app = FastAPI(
         title="Strongroom",
         version=version("strongroom"),
@@ -57,7 +57,7 @@ def build_api(services: UseCases, guard: Guard, *, prefix: str = "") -> FastAPI:
         for tag, endpoints in _families(services, guard)
         for endpoint in endpoints
     ]
-    document = OpenApiDocument(app, routes, server_url=prefix + PATH)
+    document = OpenApiDocument(app, routes, server_url=server_url)
     reason = "the document tells how to ask, and nothing of what is stored"
     openapi = Endpoint("GET", "/openapi.json", document.show_document, Public(reason))
     routes.append(GuardedRoute(openapi, guard, tag="openapi"))

@@ -15,6 +15,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from strongroom.http.api.use_cases import UseCases
 from strongroom.http.app import Guard
 
+PATH = "/api/v1"
+"""Where the application is mounted."""
+
 
 class LateApi:
     """An ASGI application that builds the real one in a thread, once."""
@@ -43,6 +46,6 @@ def late_api(services: UseCases, guard: Guard, *, prefix: str = "") -> LateApi:
     def build() -> ASGIApp:
         from strongroom.http.api.application import build_api
 
-        return build_api(services, guard, prefix=prefix)
+        return build_api(services, guard, server_url=prefix + PATH)
 
     return LateApi(build)

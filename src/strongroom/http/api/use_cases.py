@@ -1,0 +1,52 @@
+"""Which of the use cases the API offers. Publishing has its own URL; upkeep is for the command line."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from strongroom.services.accounts import Accounts
+from strongroom.services.audit import Audit
+from strongroom.services.browse import Browse
+from strongroom.services.download import Download
+from strongroom.services.indexes import Indexes
+from strongroom.services.releases import Releases
+from strongroom.services.tokens import Tokens
+
+
+class UseCases(Protocol):
+    """What the API works with; `services.Services` has it all."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """About users and their grants."""
+        ...
+
+    @property
+    def audit(self) -> Audit:
+        """About the event log."""
+        ...
+
+    @property
+    def browse(self) -> Browse:
+        """About what an index offers."""
+        ...
+
+    @property
+    def download(self) -> Download:
+        """About one file."""
+        ...
+
+    @property
+    def indexes(self) -> Indexes:
+        """About indexes."""
+        ...
+
+    @property
+    def releases(self) -> Releases:
+        """About published files."""
+        ...
+
+    @property
+    def tokens(self) -> Tokens:
+        """About tokens."""
+        ...
