@@ -115,7 +115,7 @@ def local_operator() -> Caller:
 def run_server(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; the workers read the settings from the environment."""
     from granian import Granian
-    from granian.constants import Interfaces, Loops
+    from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
@@ -128,6 +128,7 @@ def run_server(settings: Settings) -> None:
         workers=settings.workers,
         loop=Loops.uvloop if os.name == "posix" else Loops.auto,
         websockets=False,
+        http=HTTPModes.http1,  # to tell HTTP/2 apart, granian would wait for a first byte, and that without a deadline
         http1_settings=HTTP1Settings(header_read_timeout=settings.header_seconds * 1000),
         workers_kill_timeout=settings.drain_seconds,
         respawn_failed_workers=True,

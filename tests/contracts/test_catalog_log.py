@@ -19,6 +19,7 @@ from strongroom.core.events import (
     Yanked,
     chain_hash,
     encode_event,
+    entry_body,
 )
 from strongroom.core.model import Lease, SetupLink
 from strongroom.core.names import Filename, TokenId, UserName, parse_project_name
@@ -46,7 +47,9 @@ def verify(entries: tuple[Entry, ...]) -> None:
     previous = FIRST_HASH
     for serial, entry in enumerate(entries, 1):
         event_json = encode_event(entry.event)
-        expected = chain_hash(CHAIN_KEY, previous, serial=serial, at=entry.at, actor=entry.actor, event_json=event_json)
+        expected = chain_hash(
+            CHAIN_KEY, previous, body=entry_body(serial=serial, at=entry.at, actor=entry.actor, event_json=event_json)
+        )
         assert (entry.serial, entry.chain_hash) == (serial, expected)
         previous = expected
 

@@ -24,6 +24,7 @@ from strongroom.core.events import (
     chain_hash,
     decode_event,
     encode_event,
+    entry_body,
     parse_head,
 )
 from strongroom.core.names import Filename, IndexName, ProjectName, TokenId, UserName
@@ -41,7 +42,9 @@ ACTOR = Actor(name="user:bob", address="192.0.2.1")
 
 def link(event: Event = YANKED, *, serial: int = 7, actor: Actor = ACTOR, previous: bytes = FIRST_HASH) -> bytes:
     """Chain an entry with a fixed key and time."""
-    return chain_hash(b"key", previous, serial=serial, at=START, actor=actor, event_json=encode_event(event))
+    return chain_hash(
+        b"key", previous, body=entry_body(serial=serial, at=START, actor=actor, event_json=encode_event(event))
+    )
 
 
 def test_an_event_is_canonical_json_with_its_kind() -> None:
@@ -83,8 +86,12 @@ def test_each_part_of_an_entry_is_in_its_hash() -> None:
         link(actor=Actor(name="user:bob", address="192.0.2.1", client="pip")),
         link(msgspec.structs.replace(YANKED, reason="another")),
         link(previous=b"\x01" + bytes(31)),
-        chain_hash(b"key", FIRST_HASH, serial=7, at=START + timedelta(microseconds=1), actor=ACTOR, event_json=body),
-        chain_hash(b"another", FIRST_HASH, serial=7, at=START, actor=ACTOR, event_json=body),
+        chain_hash(
+            b"key",
+            FIRST_HASH,
+            body=entry_body(serial=7, at=START + timedelta(microseconds=1), actor=ACTOR, event_json=body),
+        ),
+        chain_hash(b"another", FIRST_HASH, body=entry_body(serial=7, at=START, actor=ACTOR, event_json=body)),
     }
     assert len(others) == 7
     assert link() not in others

@@ -11,7 +11,7 @@ import pytest
 from strongroom.core.access import Right
 from strongroom.core.caller import Caller
 from strongroom.core.errors import Forbidden, InvalidRequest, StorageFault, StrongroomError, Unauthenticated
-from strongroom.core.events import Actor, Entry, Head, IndexCreated, StatusChanged, chain_hash, encode_event
+from strongroom.core.events import Actor, Entry, Head, IndexCreated, StatusChanged, chain_hash, encode_event, entry_body
 from strongroom.core.names import IndexName
 from strongroom.ports import Transaction
 from strongroom.services.audit import EMPTY, Audit, Break, ChainReport
@@ -146,10 +146,7 @@ def test_a_chain_made_without_the_key_does_not_hold() -> None:
     forged = chain_hash(
         b"guessed",
         house.entries()[1].chain_hash,
-        serial=3,
-        at=last.at,
-        actor=last.actor,
-        event_json=encode_event(last.event),
+        body=entry_body(serial=3, at=last.at, actor=last.actor, event_json=encode_event(last.event)),
     )
     report = verify(house, (*house.entries()[:2], msgspec.structs.replace(last, chain_hash=forged)))
     assert report.broken is not None

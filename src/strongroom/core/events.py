@@ -238,11 +238,15 @@ def decode_event(text: str) -> Event:
     return _decoder.decode(text)
 
 
-def chain_hash(key: bytes, previous: bytes, *, serial: int, at: datetime, actor: Actor, event_json: str) -> bytes:
-    """Return HMAC-SHA256(key, previous hash | canonical JSON of the entry), 32 bytes.
+def entry_body(*, serial: int, at: datetime, actor: Actor, event_json: str) -> bytes:
+    """Return the canonical JSON of an entry, which the chain covers."""
+    return _encoder.encode([serial, at.isoformat(), actor, event_json])
+
+
+def chain_hash(key: bytes, previous: bytes, *, body: bytes) -> bytes:
+    """Return HMAC-SHA256(key, previous hash | the entry's body), 32 bytes.
 
     The key keeps somebody who can write to the catalog, but does not hold the
     server's key, from rewriting history with matching hashes.
     """
-    body = _encoder.encode([serial, at.isoformat(), actor, event_json])
     return hmac.new(key, previous + body, hashlib.sha256).digest()

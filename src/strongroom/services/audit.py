@@ -14,7 +14,7 @@ import msgspec
 from strongroom.core.access import SERVER, Right
 from strongroom.core.caller import Caller
 from strongroom.core.errors import InvalidRequest, StorageFault
-from strongroom.core.events import FIRST_HASH, Entry, Head, chain_hash, encode_event
+from strongroom.core.events import FIRST_HASH, Entry, Head, chain_hash, encode_event, entry_body
 from strongroom.core.names import ProjectName
 from strongroom.ports import Catalog, Secrets, Transaction
 
@@ -113,10 +113,7 @@ def _judge(previous: Head, entry: Entry, *, key: bytes) -> Break | None:
     expected = chain_hash(
         key,
         previous.chain_hash,
-        serial=entry.serial,
-        at=entry.at,
-        actor=entry.actor,
-        event_json=encode_event(entry.event),
+        body=entry_body(serial=entry.serial, at=entry.at, actor=entry.actor, event_json=encode_event(entry.event)),
     )
     if not hmac.compare_digest(expected, entry.chain_hash):
         return Break(entry.serial, "the entry was changed, or one before it was")

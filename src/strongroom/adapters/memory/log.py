@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from strongroom.adapters.memory.state import State, require
-from strongroom.core.events import FIRST_HASH, Actor, Entry, Event, ProjectEvent, chain_hash, encode_event
+from strongroom.core.events import FIRST_HASH, Actor, Entry, Event, ProjectEvent, chain_hash, encode_event, entry_body
 from strongroom.core.model import Lease, SetupLink
 from strongroom.core.names import ProjectName
 
@@ -23,7 +23,9 @@ class MemoryEvents:
         serial = len(entries) + 1
         at = at.astimezone(UTC)
         event_json = encode_event(event)
-        link = chain_hash(self._chain_key, previous, serial=serial, at=at, actor=actor, event_json=event_json)
+        link = chain_hash(
+            self._chain_key, previous, body=entry_body(serial=serial, at=at, actor=actor, event_json=event_json)
+        )
         entries[serial] = Entry(serial=serial, at=at, actor=actor, event=event, chain_hash=link)
         return serial
 

@@ -12,7 +12,17 @@ from sqlalchemy import Connection, bindparam, insert, select
 
 from strongroom.adapters.sql.rows import AnyRow
 from strongroom.adapters.sql.schema import events
-from strongroom.core.events import FIRST_HASH, Actor, Entry, Event, ProjectEvent, chain_hash, decode_event, encode_event
+from strongroom.core.events import (
+    FIRST_HASH,
+    Actor,
+    Entry,
+    Event,
+    ProjectEvent,
+    chain_hash,
+    decode_event,
+    encode_event,
+    entry_body,
+)
 from strongroom.core.names import ProjectName
 
 _HEAD = select(events.c.serial, events.c.chain_hash).order_by(events.c.serial.desc()).limit(1)
@@ -34,7 +44,9 @@ class SqlEvents:
         serial = last + 1
         at = at.astimezone(UTC)
         event_json = encode_event(event)
-        link = chain_hash(self._chain_key, previous, serial=serial, at=at, actor=actor, event_json=event_json)
+        link = chain_hash(
+            self._chain_key, previous, body=entry_body(serial=serial, at=at, actor=actor, event_json=event_json)
+        )
         values = {
             "serial": serial,
             "at": at,
