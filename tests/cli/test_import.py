@@ -65,8 +65,14 @@ def test_a_mistyped_directory_or_index_is_an_error(tmp_path: Path, packages: Pat
     assert "is not a directory" in nowhere.stderr
     missing = run(tmp_path, "import", str(packages), "--index", "nowhere")
     assert missing.exit_code == 3
-    assert run(tmp_path, "import", str(packages)).exit_code == 2
     assert "Traceback" not in nowhere.stderr + missing.stderr
+
+
+def test_without_an_index_it_imports_into_the_default_one(tmp_path: Path, packages: Path) -> None:
+    """Which is main."""
+    assert run(tmp_path, "import", str(packages)).exit_code == 0
+    shown = json.loads(run(tmp_path, "index", "show", "main", "--json").stdout)
+    assert shown["files"] == 2
 
 
 def test_ctrl_c_finishes_the_files_at_hand(tmp_path: Path) -> None:
