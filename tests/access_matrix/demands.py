@@ -63,7 +63,7 @@ DEMANDS: dict[tuple[str, str], Demand] = {
     **_api("/users/{user}/grants", POST=ADMINISTER, DELETE=ADMINISTER),
     **_api("/tokens", GET=Demand("signed"), POST=Demand("signed")),
     **_api("/tokens/{token}", DELETE=Demand("own-token")),
-    **_api("/tokens/{token}/rotation", POST=Demand("own-token")),
+    **_api("/tokens/{token}/rotation", POST=Demand("own-rotation")),
     **_api("/audit/entries", GET=ADMINISTER),
     **_api("/audit/verification", GET=ADMINISTER),
 }  # fmt: skip

@@ -144,7 +144,7 @@ def _bad_tokens(world: World) -> list[Identity]:
     }
     identities = [Identity(name, bad, header) for name, header in headers.items()]
     identities.append(Identity("foreign network", Who("network", member, (Rule(ALL),)), _basic("__token__", foreign)))
-    good = Who("good", member, (Rule(ALL),), SCOPES["all"])
+    good = Who("good", member, (Rule(ALL),), SCOPES["all"], is_bound=True)
     return [*identities, Identity("own network", good, _basic("__token__", local), local_id)]
 
 

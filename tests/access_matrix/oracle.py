@@ -34,6 +34,8 @@ class Who:
     user: str = ""
     held: tuple[Rule, ...] = ()
     scope: tuple[Rule, ...] | None = None
+    is_bound: bool = False
+    """The token may be used from some networks only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +111,13 @@ def _on_account(who: Who, target: Target, *, on: str) -> set[str]:
     if on == "signed":
         return {"ok"}
     if administers:
-        return {"ok"} if target.exists else {"404"}
+        widens = on == "own-rotation" and who.is_bound and not target.own
+        return {"404"} if not target.exists else {"403"} if widens else {"ok"}
     if on == "own-user" and target.own:
         return {"ok"}
     if on == "own-password" and target.own:
         return {"ok"} if who.scope is None else {"403"}
-    if on == "own-token":
+    if on in {"own-token", "own-rotation"}:
         return {"ok"} if target.own else {"404"}
     return {"403"}
 
