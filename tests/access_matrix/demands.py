@@ -38,6 +38,7 @@ DEMANDS: dict[tuple[str, str], Demand] = {
     **_readable("/legacy/+simple/{project}/", READ_PROJECT),
     **{(method, path): READ_PROJECT for path in (
         "/{index}/files/{project}/{filename}", "/{index}/files/{project}/{filename}.metadata",
+        "/packages/{index}/files/{project}/{filename}", "/packages/{index}/files/{project}/{filename}.metadata",
     ) for method in ("GET", "HEAD")},
     **_readable("/pypi/{project}/json", READ_PROJECT),
     **_readable("/pypi/{project}/json/", READ_PROJECT),

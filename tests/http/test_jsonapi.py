@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 
 from strongroom.core.access import Right
@@ -41,13 +43,27 @@ def test_the_latest_release_and_each_one_are_served(room: ReadingRoom, token: st
 def test_urls_are_absolute(room: ReadingRoom, token: str) -> None:
     """From the public URL where it is known, else from where the client asked."""
     assert (
-        b'"https://packages.example/main/files/my-demo/my_demo-2.0.tar.gz"'
+        b'"https://packages.example/packages/main/files/my-demo/my_demo-2.0.tar.gz"'
         in room.get("/pypi/my-demo/json", token=token).body
     )
     with reading_room(public_url="https://proxy.example/prefix") as other:
         other.publish(a_file())
         reply = other.get("/pypi/demo/json", token=other.add_token("bob", a_grant(Right.READ)))
-        assert b'"https://proxy.example/prefix/main/files/demo/demo-1.0-py3-none-any.whl"' in reply.body
+        assert b'"https://proxy.example/prefix/packages/main/files/demo/demo-1.0-py3-none-any.whl"' in reply.body
+
+
+def test_bandersnatch_finds_files_below_packages(room: ReadingRoom, token: str) -> None:
+    """A file whose path does not begin with /packages is refused by bandersnatch 6.8; there it is, byte for byte."""
+    body = room.get("/main/pypi/my-demo/json", token=token).json()
+    (file,) = msgspec.convert(body["urls"], list[dict[str, object]])
+    path = urlsplit(str(file["url"])).path
+    assert path.startswith("/packages/")
+    permanent = "/main/files/my-demo/my_demo-2.0.tar.gz"
+    for ending in ("", ".metadata"):
+        assert room.get(path + ending, token=token) == room.get(permanent + ending, token=token)
+        assert room.get(path + ending, token=token).status == 200
+        assert room.get(path + ending).status == 401
+    assert room.get("/packages/main/files/My_Demo/x-1.0.tar.gz").headers["location"] == "../my-demo/x-1.0.tar.gz"
 
 
 REDIRECTS = {

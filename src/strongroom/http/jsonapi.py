@@ -76,7 +76,8 @@ class JsonApi:
             return found
         facts = await self._browse.get_release(ProjectTarget(index, project), version)
         render = render_project if version is None else render_release
-        places = Places(files=f"{base}/{index}/files/", projects=f"{base}/project/")
+        # bandersnatch takes no file whose path does not begin with /packages, as PyPI's do.
+        places = Places(files=f"{base}/packages/{index}/files/", projects=f"{base}/project/")
         body = await asyncio.to_thread(render, facts, places)
         answer = make_answer(
             await asyncio.to_thread(represent, "application/json", body, coding=coding),

@@ -56,6 +56,8 @@ LANE_ROUTES = (
     LaneRoute("/{index}/legacy/+simple/{project}/", _READ_PROJECT),
     LaneRoute("/{index}/files/{project}/{filename}", _READ_PROJECT),
     LaneRoute("/{index}/files/{project}/{filename}.metadata", _READ_PROJECT),
+    LaneRoute("/packages/{index}/files/{project}/{filename}", _READ_PROJECT),
+    LaneRoute("/packages/{index}/files/{project}/{filename}.metadata", _READ_PROJECT),
 )
 """What the lane serves; the check at start reads it beside the router's routes."""
 

@@ -79,6 +79,9 @@ def read_path(path: str, default_index: IndexName) -> LanePath | None:
             return _read_simple(_find_index(index), rest, files_url="../../../files/")
         case ["", index, "files", project, filename] if index not in RESERVED_INDEX_NAMES and filename:
             return _read_file(_find_index(index), project, raw_filename=filename)
+        case ["", "packages", index, "files", project, filename] if filename:
+            # The JSON API's spelling: bandersnatch mirrors only what lies below /packages.
+            return _read_file(_find_index(index), project, raw_filename=filename)
         case _:
             return None
 
