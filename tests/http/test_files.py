@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from strongroom.core.access import Right
 from strongroom.core.model import File
-from strongroom.http.files import INLINE_LIMIT_BYTES
+from strongroom.http.files import INLINE_LIMIT_BYTES, REMEMBERED_LIMIT_BYTES
 from strongroom.http.ranges import ByteRange, Unsatisfiable, read_range
 from tests.factories import a_file, a_grant
 from tests.http.reading import ReadingRoom, reading_room
@@ -185,6 +185,30 @@ def test_what_is_not_there_is_404(room: ReadingRoom, token: str, path: str) -> N
     """Every name that leads to no file of that project gets the same answer."""
     assert room.get(path, token=token) == room.get("/main/files/demo/demo-0.0.tar.gz", token=token)
     assert room.get(path, token=token).status == 404
+
+
+def test_the_smallest_files_are_read_once(room: ReadingRoom, token: str, small: File) -> None:
+    """Their bytes stay in memory until the project changes; larger ones are read each time."""
+    whole = room.get(SMALL_URL, token=token)
+    path = room.blobs.find_path(small.sha256)
+    assert path is not None
+    path.unlink()
+    assert room.get(SMALL_URL, token=token) == whole
+    assert room.get(SMALL_URL, token=token, range="bytes=-3").body == SMALL[-3:]
+    room.publish(a_file("demo-3.0.tar.gz"))
+    assert room.get(SMALL_URL, token=token).status == 500
+
+
+def test_a_middle_sized_file_is_served(room: ReadingRoom, token: str) -> None:
+    """A file between the two limits is read inline, whole and in parts; an empty one is served too."""
+    content = bytes(REMEMBERED_LIMIT_BYTES + 1)
+    room.publish(a_file("demo-4.0.tar.gz"), content)
+    room.publish(a_file("demo-5.0.tar.gz"), b"")
+    assert room.get("/main/files/demo/demo-4.0.tar.gz", token=token).body == content
+    assert room.get("/main/files/demo/demo-4.0.tar.gz", token=token, range="bytes=0-1").body == content[:2]
+    empty = room.get("/main/files/demo/demo-5.0.tar.gz", token=token)
+    assert (empty.status, empty.body, empty.headers["content-length"]) == (200, b"", "0")
+    assert room.get("/main/files/demo/demo-5.0.tar.gz", token=token, range="bytes=0-").status == 416
 
 
 @pytest.mark.parametrize("damage", ["missing", "short", "long"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -11,8 +12,10 @@ from starlette.types import Message
 from strongroom.core.access import Right
 from strongroom.core.names import parse_index_name
 from strongroom.http.exchange import read_exchange
+from strongroom.http.flights import Flights
 from strongroom.http.lane import LANE_ROUTES
 from strongroom.http.paths import FilePath, ListPath, Misspelt, NoPlace, PagePath, read_path
+from strongroom.http.recent import Recent
 from tests.factories import MAIN, a_file, a_grant, a_scope
 from tests.http.reading import PIP, ReadingRoom, reading_room
 
@@ -203,6 +206,41 @@ def test_repeated_headers_are_one() -> None:
     exchange = read_exchange({"headers": repeated}, _send_nothing)
     assert exchange.text(b"accept") == "text/html;q=0.1, image/png"
     assert exchange.text(b"range") is None
+
+
+def test_narrowed_lists_are_forgotten_when_they_grow_too_many() -> None:
+    """The memory of lists is bounded in bytes; the least recently used goes first, an outdated one at once."""
+    recent: Recent[str] = Recent(100)
+    for key in ("a", "b"):
+        recent.store(key, key, size_bytes=40, generation=1)
+    assert recent.find("a", generation=1) == "a"
+    recent.store("c", "c", size_bytes=40, generation=1)
+    assert [recent.find(key, generation=1) for key in ("a", "b", "c")] == ["a", None, "c"]
+    assert recent.find("a", generation=2) is None
+    recent.store("huge", "huge", size_bytes=101, generation=1)
+    assert recent.find("huge", generation=1) is None
+
+
+def test_a_waiter_who_leaves_does_not_stop_the_others() -> None:
+    """A client that disconnects during a load neither cancels nor fails it for those who wait with him."""
+
+    async def scenario() -> list[str]:
+        flights: Flights[str] = Flights()
+        loads: list[str] = []
+
+        async def load() -> str:
+            await asyncio.sleep(0.01)
+            loads.append("load")
+            return "page"
+
+        first = asyncio.create_task(flights.join("key", load))
+        second = asyncio.create_task(flights.join("key", load))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert await second == "page"
+        return loads
+
+    assert asyncio.run(scenario()) == ["load"]
 
 
 async def _send_nothing(_message: Message) -> None:

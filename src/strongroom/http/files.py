@@ -1,9 +1,9 @@
 """Files and their METADATA on the wire: permanent URLs, ranges, immutable caching.
 
-Small files are read at once in the event loop (a thread hop costs more than the read),
-large ones leave through the server's `pathsend` where it has one, everything else is
-streamed. An archive is never content-encoded: pip hashes the raw bytes. Does not
-judge who may read.
+The smallest files are kept in memory, small ones read at once in the event loop (a
+thread hop costs more than the read), large ones leave through the server's `pathsend`
+where it has one, everything else is streamed. An archive is never content-encoded: pip
+hashes the raw bytes. Does not judge who may read.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from strongroom.http.ranges import ByteRange, Unsatisfiable, read_range
 from strongroom.services.download import Download
 
 INLINE_LIMIT_BYTES = 256 * 1024
+REMEMBERED_LIMIT_BYTES = 64 * 1024
+"""Up to this size a file's bytes are kept: three system calls, each giving up the interpreter's lock, cost more."""
 _OCTETS = "application/octet-stream"
 _PATHSEND = "http.response.pathsend"
 _FILE_BYTES = 2048
@@ -138,7 +140,7 @@ class Files:
         status, headers = (200, stored.headers) if part is None else (206, _partial_headers(stored, part))
         part = part or ByteRange(0, stored.file.size_bytes)
         if stored.path is not None and part.stop - part.start <= INLINE_LIMIT_BYTES:
-            content = _read_inline(stored, stored.path, part=part)
+            content = self._read(stored, stored.path, part=part)
             await exchange.respond(status, headers=headers, body=content)
             return
         if stored.path is not None:
@@ -151,6 +153,18 @@ class Files:
         async for chunk in chunks:
             await exchange.send({"type": "http.response.body", "body": chunk, "more_body": True})
         await exchange.send({"type": "http.response.body", "body": b""})
+
+    def _read(self, stored: StoredFile, path: str, *, part: ByteRange) -> bytes:
+        file = stored.file
+        if file.size_bytes > REMEMBERED_LIMIT_BYTES:
+            return _read_inline(stored, path, part=part)
+        shelf, key = (file.index, file.project), (file.filename, file.sha256)
+        content = self._cache.find(shelf, key)
+        if not isinstance(content, bytes):
+            content = _read_inline(stored, path, part=ByteRange(0, file.size_bytes))
+            size_bytes = file.size_bytes + _FILE_BYTES
+            self._cache.store(shelf, key, value=content, size_bytes=size_bytes, generation=self._cache.generation)
+        return content[part.start : part.stop]
 
 
 def _file_headers(file: File) -> Headers:

@@ -26,7 +26,7 @@ from strongroom.services.browse import Browse
 
 _VARY = b"Accept, Accept-Encoding, Authorization"
 _MISSING = "missing"
-_MISSING_BYTES = 512
+_KEY_BYTES = 512
 _ENTRIES = "entries"
 _ENTRY_BYTES = 256
 _NARROWED_LIMIT_BYTES = 16 * 1024 * 1024
@@ -89,12 +89,14 @@ class Pages:
         try:
             page = await self._browse.get_project_page(path.target)
         except NotFound:
-            self._cache.store(shelf, _MISSING, value=True, size_bytes=_MISSING_BYTES, generation=generation)
+            self._cache.store(shelf, _MISSING, value=True, size_bytes=_KEY_BYTES, generation=generation)
             raise
         links = Links(path.files_url, self._integrity_url(path.target.index))
         content = await asyncio.to_thread(render_project_page, page, family, links=links)
         body = _Body(content, page.serial)
-        self._cache.store(shelf, (path.files_url, family), value=body, size_bytes=len(content), generation=generation)
+        self._cache.store(
+            shelf, (path.files_url, family), value=body, size_bytes=len(content) + _KEY_BYTES, generation=generation
+        )
         return body
 
     async def _get_full_list(self, index: IndexName, wish: Wish) -> Answer:
