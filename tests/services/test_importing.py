@@ -40,7 +40,7 @@ def fill(directory: Path) -> None:
     put(directory / "deep" / "er" / _SDIST.filename, _SDIST.build(), at=_OLDER)
     put(directory / "README.txt", b"packages of the company")
     put(directory / "demo-1.0.tar.gz.asc", b"signature")
-    put(directory / "documentation.zip", b"PK")
+    put(directory / "index.html", b"<a>")
     put(directory / ".cache" / "hidden-1.0.tar.gz", b"left by a program")
 
 
@@ -78,6 +78,20 @@ def test_distributions_are_found_at_any_depth_oldest_first(tmp_path: Path) -> No
     assert [candidate.path.name for candidate in found.candidates] == [_SDIST.filename, WHEEL.filename]
     assert found.ignored == 3
     assert found.size_bytes == len(CONTENT) + len(_SDIST.build())
+
+
+def test_a_misnamed_distribution_is_refused_and_not_passed_over(tmp_path: Path) -> None:
+    """An archive whose name says no version is reported with the reason, and the rest goes in."""
+    put(tmp_path / "demo-latest.tar.gz", b"anything")
+    put(tmp_path / WHEEL.filename, CONTENT)
+
+    async def scene(place: Place) -> list[Step]:
+        return await run(place, tmp_path)
+
+    steps = play(scene)
+
+    assert results(steps) == {WHEEL.filename: Result.IMPORTED, "demo-latest.tar.gz": Result.REFUSED}
+    assert [step.code for step in steps if step.result is Result.REFUSED] == ["sdist-filename"]
 
 
 def test_what_is_no_directory_is_said(tmp_path: Path) -> None:

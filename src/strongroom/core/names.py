@@ -48,7 +48,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!~-]*", re.ASCII)
 _PATTERN = re.compile(r"[a-z0-9*?-]+", re.ASCII)
 _SEPARATORS = re.compile(r"[-_.]+")
-_DISTRIBUTION_ENDINGS = (".whl", ".tar.gz", ".zip")
+DISTRIBUTION_ENDINGS = (".whl", ".tar.gz", ".zip")
 _LONGEST_NAME = 128
 _LONGEST_FILENAME = 240
 
@@ -90,7 +90,7 @@ def parse_filename(raw: str) -> Filename:
     """Return the filename of a wheel or sdist; raises `InvalidName`.
 
     Checks the alphabet and the ending only; what the name says about project and
-    version is read by `distfile.parse_distribution_name`.
+    version is read by `distfile.parse_distribution_filename`.
     """
     if len(raw) > _LONGEST_FILENAME or not _FILENAME.fullmatch(raw):
         raise InvalidName(
@@ -98,7 +98,7 @@ def parse_filename(raw: str) -> Filename:
             f"{_shown(raw)} is not the filename of a distribution",
             "Use ASCII letters, digits and '.', '_', '-', '+', '!', with no path in front.",
         )
-    if not raw.endswith(_DISTRIBUTION_ENDINGS):
+    if not raw.endswith(DISTRIBUTION_ENDINGS):
         raise InvalidName(
             "file-type",
             f"'{raw}' ends in none of .whl, .tar.gz and .zip",

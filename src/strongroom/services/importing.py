@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Protocol
 
 from strongroom.core.caller import Caller
-from strongroom.core.distfile import parse_distribution_filename
 from strongroom.core.errors import (
     FileExists,
     InvalidName,
@@ -29,7 +28,7 @@ from strongroom.core.errors import (
     UploadRefused,
 )
 from strongroom.core.model import File
-from strongroom.core.names import Filename, IndexName, parse_filename
+from strongroom.core.names import DISTRIBUTION_ENDINGS, Filename, IndexName, parse_filename
 from strongroom.core.upload import Outcome, Published, UploadForm
 
 CONCURRENCY = 2
@@ -195,16 +194,8 @@ def _walk(directory: Path) -> Iterator[Path]:
 
 
 def _is_distribution(name: str) -> bool:
-    """Return whether the name is a distribution's; any .whl counts, so that a misnamed one is reported."""
-    if name.startswith("."):
-        return False
-    if name.endswith(".whl"):
-        return True
-    try:
-        parse_distribution_filename(parse_filename(name))
-    except InvalidName:
-        return False
-    return True
+    """Return whether the name ends like a distribution's; a misnamed one is reported, not passed over."""
+    return not name.startswith(".") and name.endswith(DISTRIBUTION_ENDINGS)
 
 
 def _sha256(path: Path) -> str:
