@@ -46,6 +46,11 @@ class Entrance:
             except StrongroomError as fault:
                 await send({"type": "lifespan.startup.failed", "message": fault.sentence})
                 return
+            except Exception as fault:
+                # An exception that leaves here makes granian go on without a life cycle: a worker that answers nothing.
+                _log.exception("the worker cannot start")
+                await send({"type": "lifespan.startup.failed", "message": f"an unexpected fault: {fault!r}"})
+                return
             await send({"type": "lifespan.startup.complete"})
             await receive()
         self._inner = None
