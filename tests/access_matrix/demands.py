@@ -32,6 +32,7 @@ def _on_project(path: str, **rights: str) -> dict[tuple[str, str], Demand]:
 PUBLIC = Demand("public")
 DEMANDS: dict[tuple[str, str], Demand] = {
     **{(method, path): PUBLIC for path in ("/healthz", "/readyz") for method in ("GET", "HEAD")},
+    **{(method, "/"): PUBLIC for method in ("GET", "HEAD")},
     **{(method, "/setup"): PUBLIC for method in ("GET", "HEAD", "POST")},
     **_readable("/simple/", READ_INDEX),
     **_readable("/simple/{project}/", READ_PROJECT),

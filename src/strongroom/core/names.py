@@ -29,7 +29,7 @@ ProjectPattern = NewType("ProjectPattern", str)
 RESERVED_INDEX_NAMES = frozenset(
     {
         "_", ".well-known", "account", "admin", "api", "assets", "docs", "files", "healthz", "help",
-        "integrity", "json", "legacy", "login", "logout", "metrics", "project", "pypi", "readyz",
+        "integrity", "json", "legacy", "login", "logout", "metrics", "packages", "project", "pypi", "readyz",
         "search", "setup", "simple", "static",
     }
 )  # fmt: skip

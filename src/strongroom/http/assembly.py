@@ -25,8 +25,8 @@ from strongroom.http.jsonapi import JsonApi
 from strongroom.http.lane import Lane
 from strongroom.http.operation import Operation
 from strongroom.http.pages import Pages
-from strongroom.http.setup import SetupPages
 from strongroom.http.upload import Legacy
+from strongroom.http.welcome import Welcome
 from strongroom.services import Services
 
 
@@ -61,7 +61,7 @@ def assemble(parts: Parts) -> Assembled:
     guard = Guard(authenticator, cache, parts.default_index)
     routes = [
         *Operation(services.catalog, services.blobs).routes(),
-        *SetupPages(services.setup).routes(),
+        *Welcome(services.setup, parts.prefix).routes(),
         *Legacy(services.publish, parts.default_index).routes(),
         *JsonApi(
             services.browse,

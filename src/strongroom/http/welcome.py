@@ -1,7 +1,8 @@
-"""The one-time link: a page that makes the first administrator and shows his token once.
+"""What a person sees who opens the server in a browser, until there are more pages.
 
-GET shows a form and uses nothing up; POST redeems the link and answers with HTML,
-plain text or JSON. Decides nothing about the link (`services/setup.py` does).
+`/` says what this is. `/setup` is the one-time link: GET shows a form and uses nothing
+up, POST redeems the link and answers with HTML, plain text or JSON, the token once.
+Decides nothing about the link (`services/setup.py` does).
 """
 
 from __future__ import annotations
@@ -36,18 +37,31 @@ _SECURITY_HEADERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class SetupPages:
-    """The handlers of `/setup`."""
+class Welcome:
+    """The handlers of `/` and `/setup`."""
 
     setup: Setup
+    prefix: str = ""
 
     def routes(self) -> list[Route]:
-        """Return the route; the secret in the link is the credential."""
+        """Return the routes; the secret in the link is the credential."""
         access = Public("the one-time secret in the link is the credential")
         return [
+            Route("/", ("GET", "HEAD"), self.front, Public("it says what the server is, and nothing of what it holds")),
             Route("/setup", ("GET", "HEAD"), self.form, access),
             Route("/setup", ("POST",), self.redeem, access),
         ]
+
+    async def front(self, _request: Request, _caller: Caller) -> Response:
+        """Say what this is and where to go on."""
+        url = escape(self.prefix, quote=True)
+        return _page(
+            "A private package index",
+            f'<p>This is Strongroom. The index is at <a href="{url}/simple/">{url}/simple/</a>; sign in with '
+            "<code>__token__</code> as the user name and a token as the password.</p>"
+            "<p>Whoever runs this server makes tokens with <code>strongroom token create --user NAME</code>.</p>"
+            f'<p>The API is described at <a href="{url}/api/v1/openapi.json">{url}/api/v1/openapi.json</a>.</p>',
+        )
 
     async def form(self, request: Request, _caller: Caller) -> Response:
         """Show the form; the link stays good."""
