@@ -178,9 +178,8 @@ def test_a_project_may_be_called_like_a_place() -> None:
     assert isinstance(read_path("/simple/simple/", MAIN), PagePath)
     assert isinstance(read_path("/main/simple/simple/", MAIN), PagePath)
     assert isinstance(read_path("/main/files/files/files-1.0.tar.gz", MAIN), FilePath)
-    path = read_path("/packages/files/files/files-1.0.tar.gz", MAIN)
-    assert isinstance(path, FilePath)
-    assert path.target.index == "packages"
+    assert isinstance(read_path("/packages/main/files/files/files-1.0.tar.gz", MAIN), FilePath)
+    assert read_path("/packages/files/files/files-1.0.tar.gz", MAIN) is None
 
 
 def test_paths_are_told_apart() -> None:
