@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from dataclasses import dataclass
 
 from tests.crash.wheel import Wheel
@@ -53,11 +52,6 @@ def wheel_body(wheel: Wheel, sha256: str | None = None) -> tuple[str, bytes]:
     return form.content_type, form.head + wheel.content + form.tail
 
 
-def basic_auth(token: str) -> str:
+def basic_auth(token: str, *, user: str = "__token__") -> str:
     """Return the Authorization header that pip and twine send for a token."""
-    return "Basic " + base64.b64encode(f"__token__:{token}".encode()).decode()
-
-
-def sha256_of(data: bytes) -> str:
-    """Return the digest in the form that pages show."""
-    return hashlib.sha256(data).hexdigest()
+    return "Basic " + base64.b64encode(f"{user}:{token}".encode()).decode()

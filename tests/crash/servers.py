@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.crash.points import can_inject, traced
 from tests.crash.traffic import Client, Notes, Traffic
-from tests.crash.tree import kill_tree, process_tree
+from tests.crash.tree import kill_tree, name_of, process_tree
 from tests.crash.trials import Tally
 from tests.crash.work import PROJECTS, wheel_of
 from tests.functional.server import Server
@@ -48,13 +48,15 @@ class Victim:
     def kill_under_traffic(self, trial: int, chance: random.Random) -> None:
         """Let the clients work, kill the server, start it again and look."""
         traffic = Traffic(self._server.port, self._token, trial=trial)
-        if can_inject() and chance.random() < 0.5:
-            self._kill_at_call(chance)
-        else:
-            traffic.wait_for_successes(chance.randint(0, 40))
-            time.sleep(chance.uniform(0.0, 0.1))
-        self.end()
-        notes = traffic.end()
+        try:
+            if can_inject() and chance.random() < 0.5:
+                self._kill_at_call(chance)
+            else:
+                traffic.wait_for_successes(chance.randint(0, 40))
+                time.sleep(chance.uniform(0.0, 0.1))
+        finally:
+            self.end()
+            notes = traffic.end()
         self._tally.kills += 1
         self._tally.acknowledged += len(notes.acknowledged)
         self._tally.unanswered += len(notes.unanswered)
@@ -65,7 +67,8 @@ class Victim:
 
     def _kill_at_call(self, chance: random.Random) -> None:
         """Let a worker die on a system call; it may be one that never comes, so not for longer than a second."""
-        worker = chance.choice(process_tree(self._server.pid)[1:] or [self._server.pid])
+        workers = [pid for pid in process_tree(self._server.pid)[1:] if " serve " in name_of(pid)]
+        worker = chance.choice(workers)
         call = chance.choice(_CALLS)
         inject = f"inject={call}:signal=KILL:when={chance.randint(1, 60)}"
         timer = threading.Timer(1.5, lambda: kill_tree(self._server.pid))

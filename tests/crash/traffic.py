@@ -24,6 +24,7 @@ WRITERS = 8
 READERS = 2
 _TIMEOUT_SECONDS = 20.0
 _JSON = "application/vnd.pypi.simple.v1+json"
+_INSPECTOR_KILLED = "Reading the archive takes more time or memory"
 _BROKEN = (OSError, http.client.HTTPException)
 
 
@@ -127,9 +128,10 @@ class Traffic:
                 break
             if status == 200:
                 self.notes.acknowledged[wheel.filename] = wheel.sha256
-            else:
+                continue
+            self.notes.unanswered.append(wheel.version)
+            if _INSPECTOR_KILLED not in answer:  # strace kills the worker's new children as well
                 self.notes.faults.append(f"{wheel.filename}: {status} {answer}")
-                self.notes.unanswered.append(wheel.version)
         client.close()
 
     def _read(self, trial: int, reader: int) -> None:

@@ -10,13 +10,18 @@ from pathlib import Path
 
 
 def process_tree(pid: int) -> list[int]:
-    """Return the process and its descendants, parents first."""
-    tree, children = [pid], []
-    with suppress(FileNotFoundError, ProcessLookupError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            children += [int(child) for child in (task / "children").read_text().split()]
-    for child in children:
-        tree += process_tree(child)
+    """Return the process and its descendants, parents first.
+
+    From the parent that each process names: the kernel's own lists of children may
+    leave some out while others come and go.
+    """
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (fields := _status_of(int(entry.name))):
+            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    tree = [pid]
+    for one in tree:
+        tree += children.get(one, [])
     return tree
 
 
@@ -39,7 +44,13 @@ def kill_tree(pid: int) -> None:
 
 
 def _is_alive(pid: int) -> bool:
+    fields = _status_of(pid)
+    return bool(fields) and fields[0] != "Z"
+
+
+def _status_of(pid: int) -> list[str]:
+    """Return state, parent and what follows of a process, or nothing when it has gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return []

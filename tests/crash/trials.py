@@ -17,7 +17,7 @@ from tests.crash.work import Work
 
 _TRIALS_A_DIRECTORY = 5
 _LONGEST_DELAY_SECONDS = 0.06
-_MOST_SUCCESSES = 4
+_MOST_SUCCESSES = 3
 _WHILE_OPENING = 0.2
 _OPENING_SECONDS = 0.15
 
@@ -72,7 +72,7 @@ class Ledger:
         self._is_hasty = is_hasty
         self._acknowledged: dict[str, str] = {}
 
-    def work(self, trial: int, writer: int, *, tasks: int = 3, limit: int | None = None) -> Work:
+    def work(self, trial: int, writer: int, *, tasks: int = 2, limit: int | None = None) -> Work:
         """Return a writer's job on this directory."""
         return Work(self.data, trial, writer, tasks=tasks, limit=limit, is_hasty=self._is_hasty)
 

@@ -111,12 +111,12 @@ def stop_among_slow_clients(data: Path, *, clients: int, settings: dict[str, str
     try:
         server.admin("user", "create", "load")
         place = Place(server.port, server.admin("token", "create", "--user", "load"))
-        return asyncio.run(_stop(server, place, clients))
+        return asyncio.run(_stop(server, place, clients=clients))
     finally:
         server.kill()
 
 
-async def _stop(server: Server, place: Place, clients: int) -> tuple[float, int]:
+async def _stop(server: Server, place: Place, *, clients: int) -> tuple[float, int]:
     crowd = Crowd(place)
     await crowd.gather(clients)
     await asyncio.sleep(0.5)
