@@ -57,7 +57,7 @@ class Server:
         assert self._process is not None
         return self._process.pid
 
-    def start(self, *, within_seconds: float = 30) -> float:
+    def start(self, *, within_seconds: float = 60) -> float:
         """Start it, wait until /healthz answers, and return how long that took."""
         began = time.monotonic()
         command = [sys.executable, "-m", "strongroom", "serve", "--data", str(self.data), "--port", str(self.port)]

@@ -44,6 +44,17 @@ def test_publishing_the_same_again_succeeds(
     assert _serial(world) == before
 
 
+@pytest.mark.parametrize("publisher", PUBLISHERS[:3], ids=lambda publisher: publisher.client)
+def test_the_upload_url_needs_no_slash(
+    world: World, publication: Publications, publisher: Publisher, home: Path
+) -> None:
+    """The upload URL without its slash is answered itself: twine and poetry give up at a redirect."""
+    published = publication(publisher)
+    variables = publisher.credentials(world.legacy.rstrip("/"), user="__token__", secret=world.token)
+    ran = publish(publisher, published.folder, home=home, variables=variables)
+    assert ran.returncode == 0, output_of(ran)
+
+
 @every_publisher
 def test_changed_files_are_refused(
     world: World, publication: Publications, publisher: Publisher, tmp_path: Path
