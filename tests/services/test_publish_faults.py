@@ -123,6 +123,30 @@ def test_a_store_that_keeps_other_bytes_is_a_fault() -> None:
     play(scene, Place(blobs=Confused()))
 
 
+def test_a_published_file_took_three_transactions() -> None:
+    """The lease, the names of the blobs, and the commit, which removes the lease: no fourth to remove it again."""
+
+    class Counting(MemoryCatalog):
+        def __init__(self) -> None:
+            super().__init__()
+            self.writes = 0
+
+        async def write(self, fn: Callable[[Transaction], T]) -> T:
+            self.writes += 1
+            return await super().write(fn)
+
+    async def scene(place: Place) -> None:
+        before = catalog.writes
+        await upload(place.publish, OPERATOR)
+        assert catalog.writes - before == 3
+        assert (await place.see()).leases == ()
+        await upload(place.publish, OPERATOR)
+        assert (await place.see()).leases == ()
+
+    catalog = Counting()
+    play(scene, Place(catalog=catalog))
+
+
 def test_a_lease_that_cannot_be_removed_expires_and_hides_no_error(caplog: pytest.LogCaptureFixture) -> None:
     """The upload's own fault is what the client hears."""
 

@@ -85,14 +85,17 @@ class Publish:
         intent = Intent(caller, index, uploaded_at)
         lease = Lease(self.secrets.token_bytes(16).hex(), self.clock.now() + LEASE_LIFETIME)
         await self.catalog.write(lambda tx: self._open(tx, intent, lease=lease))
+        upload: Upload | None = None
         try:
             incoming = await self.blobs.receive()
+            upload = Upload(self, intent, lease=lease, incoming=incoming)
             try:
-                yield Upload(self, intent, lease=lease, incoming=incoming)
+                yield upload
             finally:
                 await incoming.discard()
         finally:
-            await self._release(lease)
+            if upload is None or upload.holds_lease:
+                await self._release(lease)
 
     async def find_file(self, index: IndexName, filename: Filename) -> File | None:
         """Return what is published under that name, so that an import can skip it; judges no right."""
@@ -128,6 +131,8 @@ class Upload:
     def __init__(self, publish: Publish, intent: Intent, *, lease: Lease, incoming: Incoming) -> None:
         self._publish = publish
         self._intent = intent
+        self.holds_lease = True
+        """Nobody has removed its lease yet, as far as is known."""
         self._lease = lease
         self._incoming = incoming
         self._batch = bytearray()
@@ -164,7 +169,9 @@ class Upload:
         if isinstance(refused_or_there, AlreadyThere):
             return Published(Outcome.UNCHANGED, refused_or_there.file)
         await self._keep(draft, [part for part in (metadata, provenance) if part is not None])
-        return await self._publish.catalog.write(lambda tx: self._commit(tx, draft))
+        published = await self._publish.catalog.write(lambda tx: self._commit(tx, draft))
+        self.holds_lease = published.outcome is not Outcome.CREATED
+        return published
 
     async def _flush(self) -> None:
         data = bytes(self._batch)
