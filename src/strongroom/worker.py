@@ -25,11 +25,12 @@ _SERVER = operator("server")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something to do every so many seconds."""
+    """Something to do every so many seconds, and the first time that long after the start."""
 
     name: str
     every_seconds: float
     run: Callable[[], Awaitable[None]]
+    first_seconds: float
 
 
 def regular_jobs(services: Services, take_last_used: Callable[[], dict[TokenId, datetime]]) -> tuple[Job, ...]:
@@ -44,7 +45,11 @@ def regular_jobs(services: Services, take_last_used: Callable[[], dict[TokenId, 
             fields = {"blobs": report.blobs, "freed_bytes": report.freed_bytes, "leases": report.leases}
             _log.info("swept away what uploads had left", extra={"fields": fields})
 
-    return Job("keep times of last use", 60, keep_last_used), Job("sweep", 24 * 3600, sweep)
+    return (
+        Job("keep times of last use", 60, keep_last_used, first_seconds=60),
+        # Also where the server is started anew each night, there is a sweep each day.
+        Job("sweep", 24 * 3600, sweep, first_seconds=3600),
+    )
 
 
 @asynccontextmanager
@@ -62,12 +67,15 @@ async def at_work(jobs: tuple[Job, ...]) -> AsyncIterator[None]:
 
 
 async def _repeat(job: Job) -> None:
+    await asyncio.sleep(job.first_seconds)
     while True:
-        await asyncio.sleep(job.every_seconds)
         try:
             await job.run()
         except StrongroomError as fault:
             _log.warning("a regular job failed", extra={"fields": {"job": job.name, "code": fault.code}})
+        except Exception:
+            _log.exception("a regular job failed", extra={"fields": {"job": job.name}})
+        await asyncio.sleep(job.every_seconds)
 
 
 async def _touch(catalog: Catalog, last_used: dict[TokenId, datetime]) -> None:

@@ -1,0 +1,57 @@
+"""The regular jobs: one that fails is tried again, whatever the fault was."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from strongroom.core.errors import StrongroomError, Unavailable
+from strongroom.worker import Job, at_work
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Unavailable("catalog-busy", "The catalog is busy"), TimeoutError("too slow"), KeyError("unforeseen")],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_a_job_that_fails_is_logged_and_tried_again(fault: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither an expected nor an unforeseen fault ends the job, nor shows at the end of the worker."""
+    calls = 0
+    again = asyncio.Event()
+
+    async def run() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise fault
+        again.set()
+
+    async def scene() -> None:
+        async with at_work((Job("sweep", 0.001, run, first_seconds=0),)):
+            await asyncio.wait_for(again.wait(), 5)
+
+    asyncio.run(scene())
+    (record,) = [record for record in caplog.records if record.name == "strongroom.worker"]
+    assert record.message == "a regular job failed"
+    assert (record.exc_info is None) == isinstance(fault, StrongroomError)
+
+
+def test_a_job_at_work_is_cancelled_at_the_end() -> None:
+    """The worker's end does not wait for a long job."""
+    began = asyncio.Event()
+    ends: list[str] = []
+
+    async def run() -> None:
+        began.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ends.append("cancelled")
+
+    async def scene() -> None:
+        async with at_work((Job("sweep", 0, run, first_seconds=0),)):
+            await asyncio.wait_for(began.wait(), 5)
+
+    asyncio.run(scene())
+    assert ends == ["cancelled"]
