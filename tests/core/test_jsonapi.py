@@ -171,11 +171,16 @@ def test_the_latest_release_is_not_yanked_if_there_is_one() -> None:
 
 def test_an_unknown_release_is_none() -> None:
     """Versions are compared as PEP 440 says; what is not there is not made up."""
-    assert choose_release(a_page("1.0"), Version("1.0.0")) == Version("1.0")
     assert choose_release(a_page("1.0"), Version("3")) is None
     assert choose_release(a_page(), None) is None
     quarantined = replace(a_project(), status=ProjectStatus.QUARANTINED)
     assert choose_release(make_project_page(quarantined, [a_file()]), None) is None
+
+
+def test_a_release_is_called_as_it_was_published() -> None:
+    """1.0.0 is 1.0 (PEP 440), so both URLs say the same, whichever was asked for first."""
+    assert str(choose_release(a_page("1.0"), Version("1.0.0"))) == "1.0"
+    assert str(choose_release(a_page("1!2.0+corp.3"), Version("1!2+CORP-3"))) == "1!2.0+corp.3"
 
 
 def test_a_wheel_describes_a_release_before_an_sdist() -> None:

@@ -60,6 +60,8 @@ def test_pep_700_versions_are_those_of_the_files() -> None:
     """Each version is named once, in its canonical spelling, in order."""
     files = [a_file("demo-1.10.tar.gz"), a_file("demo-1.9.tar.gz"), a_file("demo-1.9-py3-none-any.whl")]
     assert make_project_page(a_project(), files).versions == ("1.9", "1.10")
+    two_spellings = [a_file("demo-1.0-py3-none-any.whl"), a_file("demo-1.0.0.tar.gz")]
+    assert make_project_page(a_project(), two_spellings).versions == ("1.0",)
 
 
 def test_pep_592_a_yanked_file_shows() -> None:

@@ -38,14 +38,14 @@ class Places:
 
 
 def choose_release(page: ProjectPage, version: Version | None) -> Version | None:
-    """Return the asked-for version if there is one, or the latest.
+    """Return the asked-for version as it was published, if there is one, or the latest.
 
     The latest is a final release before a pre-release, and one that is not wholly
     yanked before one that is.
     """
     releases = _group_by_version(page.files)
     if version is not None:
-        return version if version in releases else None
+        return next((published for published in releases if published == version), None)
     return max(
         releases,
         key=lambda item: (_has_unyanked(releases[item]), not item.is_prerelease, item),

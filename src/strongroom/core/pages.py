@@ -67,7 +67,7 @@ def make_project_page(project: Project, files: Iterable[File]) -> ProjectPage:
         status=project.status,
         status_reason=project.status_reason,
         files=shown,
-        versions=tuple(dict.fromkeys(str(file.version) for file in shown)),
+        versions=tuple(map(str, dict.fromkeys(file.version for file in shown))),  # 1.0 and 1.0.0 are one version
         serial=project.serial,
     )
 
