@@ -153,6 +153,17 @@ def test_the_sweep_removes_only_what_nobody_needs() -> None:
     assert house.events() == []
 
 
+def test_an_impatient_sweep_leaves_uploads_in_flight_alone() -> None:
+    """Their blobs are leased, but nothing names their temporary files: those keep their day."""
+    house = UpkeepHouse()
+    orphan = house.put("orphan")
+    report = wait(house.upkeep.sweep(OPERATOR, grace=timedelta(0)))
+    assert report.blobs == 1
+    assert not house.blobs.has(orphan)
+    wait(house.upkeep.sweep(OPERATOR, grace=3 * DAY))
+    assert house.incoming.asked == [house.clock.now() - DAY, house.clock.now() - 3 * DAY]
+
+
 def test_a_dry_run_removes_nothing() -> None:
     """It only says what would go."""
     house = UpkeepHouse()

@@ -114,7 +114,11 @@ class Upkeep:
         return VerifyReport(files=files, blobs=len(needs), read_bytes=read_bytes, faults=tuple(faults))
 
     async def sweep(self, caller: Caller, *, grace: timedelta = GRACE, dry_run: bool = False) -> SweepReport:
-        """Remove blobs that nobody needs and that are older than `grace`, expired leases, dead uploads."""
+        """Remove blobs that nobody needs and that are older than `grace`, expired leases, dead uploads.
+
+        However short the grace, a temporary file stays for `GRACE`: it may belong to an
+        upload in flight, and no lease names it.
+        """
         serial, _, needs = await self.catalog.read(lambda tx: (tx.events.serial(), *_load_needs(tx, caller)))
         before = self.clock.now() - grace
         candidates = [
@@ -126,7 +130,7 @@ class Upkeep:
         leases = await self._remove_leases(before, dry_run=dry_run)
         incoming = 0
         if self.incoming is not None and not dry_run:
-            incoming = await self.incoming.purge_incoming(before)
+            incoming = await self.incoming.purge_incoming(self.clock.now() - max(grace, GRACE))
         return SweepReport(
             blobs=len(swept),
             freed_bytes=sum(info.size_bytes for info in swept),
