@@ -13,6 +13,7 @@ import msgspec
 
 from strongroom.cli.main import cli
 from strongroom.config import ENVIRONMENT_PREFIX, Settings, describe_settings
+from tests.access_matrix.demands import DEMANDS
 
 _SETTINGS_HEAD = """# Settings
 
@@ -22,6 +23,26 @@ the line in `strongroom.toml` (in the directory where the program starts), the l
 | line | variable | default | what it is |
 |---|---|---|---|
 """
+
+_URLS_HEAD = """# URLs
+
+Made by `python -m tests.reference_pages`. Without an index in the path the default index is meant. What one may not read is
+answered like what is missing. The API's requests and answers are described by `/api/v1/openapi.json`.
+
+| path | methods | who may |
+|---|---|---|
+"""
+_NEEDS = {
+    "public": "anybody",
+    "signed": "anybody signed in, as far as he may see or do",
+    "server": "`administer` on the server",
+    "server-index": "`administer` on the server",
+    "upload": "`upload` on the project",
+    "own-user": "the user himself, or `administer` on the server",
+    "own-password": "the user himself with a password, or `administer` on the server",
+    "own-token": "the token's owner, or `administer` on the server",
+    "own-rotation": "the token's owner, or `administer` on the server",
+}
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -43,6 +64,16 @@ def settings_page() -> str:
     return _SETTINGS_HEAD + "\n".join(rows) + "\n"
 
 
+def urls_page() -> str:
+    """Return docs/urls.md: the access matrix's table, which a test compares with the application's routes."""
+    methods: dict[tuple[str, str], list[str]] = {}
+    for (method, path), demand in DEMANDS.items():
+        needed = _NEEDS.get(demand.on) or f"`{demand.right}` on the {demand.on}"
+        methods.setdefault((path, needed), []).append(method)
+    rows = [f"| `{path}` | {', '.join(found)} | {needed} |" for (path, needed), found in methods.items()]
+    return _URLS_HEAD + "\n".join(rows) + "\n"
+
+
 def _helps(command: click.Command, path: str, *, parent: click.Context | None) -> Iterator[tuple[str, str]]:
     context = click.Context(command, info_name=path.rpartition(" ")[2], parent=parent, terminal_width=100)
     yield path, command.get_help(context)
@@ -57,7 +88,7 @@ def _shown(default: object) -> str:
     return "nothing" if default in ("", ()) else f"`{default}`"
 
 
-PAGES = {"commands.md": commands_page, "settings.md": settings_page}
+PAGES = {"commands.md": commands_page, "settings.md": settings_page, "urls.md": urls_page}
 
 if __name__ == "__main__":
     for filename, make in PAGES.items():
