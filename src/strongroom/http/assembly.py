@@ -18,6 +18,7 @@ from strongroom.http.app import Guard, build_router
 from strongroom.http.auth import Authenticator
 from strongroom.http.body import BodyDeadlines, BodyGuard
 from strongroom.http.cache import Cache
+from strongroom.http.cross_site import origin_of
 from strongroom.http.entrance import Catching
 from strongroom.http.files import Files
 from strongroom.http.integrity import Integrity
@@ -57,7 +58,13 @@ def assemble(parts: Parts) -> Assembled:
     """Return the application; fails if a route does not declare the right that it needs."""
     services = parts.services
     cache = Cache(services.catalog, limit_bytes=parts.cache_bytes)
-    authenticator = Authenticator(services.sign_in, cache, clock=services.clock, trusted_proxies=parts.trusted_proxies)
+    authenticator = Authenticator(
+        services.sign_in,
+        cache,
+        clock=services.clock,
+        trusted_proxies=parts.trusted_proxies,
+        own_origin=origin_of(parts.public_url),
+    )
     guard = Guard(authenticator, cache, parts.default_index)
     routes = [
         *Operation(services.catalog, services.blobs).routes(),

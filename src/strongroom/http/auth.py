@@ -3,7 +3,7 @@
 Basic and Bearer; a token is a password with any of the user names `__token__`,
 `pypi`, `token` or its owner's. A header that was good is remembered by its digest
 until rights change; expiry and network are judged at every request. Does not
-decide what the principal may do.
+decide what the principal may do, nor whose page made a browser ask (`cross_site.py`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from strongroom.core.names import TOKEN_USER_NAMES, TokenId
 from strongroom.core.policy import Refuse
 from strongroom.core.tokens import looks_like_token
 from strongroom.http.cache import Cache
+from strongroom.http.cross_site import refuse_cross_site
 from strongroom.ports import Clock
 from strongroom.services.sign_in import SignIn
 
@@ -46,11 +47,20 @@ class Credential:
 class Authenticator:
     """Tells who sent a request. One per worker process."""
 
-    def __init__(self, sign_in: SignIn, cache: Cache, *, clock: Clock, trusted_proxies: tuple[Network, ...]) -> None:
+    def __init__(
+        self,
+        sign_in: SignIn,
+        cache: Cache,
+        *,
+        clock: Clock,
+        trusted_proxies: tuple[Network, ...],
+        own_origin: str | None = None,
+    ) -> None:
         self._sign_in = sign_in
         self._cache = cache
         self._clock = clock
         self._trusted_proxies = trusted_proxies
+        self._own_origin = own_origin
         self._last_used: dict[TokenId, datetime] = {}
 
     def recall(self, scope: Scope) -> Principal | None:
@@ -82,7 +92,11 @@ class Authenticator:
         return self._admit(signed, scope)
 
     async def caller(self, scope: Scope) -> Caller:
-        """Return the principal together with what the event log keeps of him."""
+        """Return the principal together with what the event log keeps of him.
+
+        Raises as `identify` does, and `Forbidden` for a change that another site's page asks for.
+        """
+        refuse_cross_site(scope, self._own_origin)
         principal = await self.identify(scope)
         address = self.address(scope)
         client = (find_header(scope, b"user-agent") or b"").decode("latin-1")[:_LONGEST_CLIENT]
@@ -92,10 +106,11 @@ class Authenticator:
         """Return the client's address, through the proxies that are trusted and no others."""
         client = scope.get("client")
         address = _parse_address(client[0]) if client else None
-        forwarded = find_header(scope, b"x-forwarded-for")
-        if forwarded is None or not self._trusted_proxies:
+        if not self._trusted_proxies:
             return address
-        for hop in reversed(forwarded.decode("latin-1").split(",")):
+        # RFC 9110 5.2: repeated lines are one list; a proxy may add its own line behind the one that a client sent.
+        lines = [value.decode("latin-1") for key, value in scope["headers"] if key == b"x-forwarded-for"]
+        for hop in reversed(",".join(lines).split(",") if lines else []):
             if address is None or not any(address in network for network in self._trusted_proxies):
                 break
             address = _parse_address(hop.strip())
@@ -118,8 +133,9 @@ class Authenticator:
         return signed
 
     async def _verify(self, credential: Credential) -> Signed | Refuse:
-        if looks_like_token(credential.secret):
-            signed = await self._sign_in.with_token(credential.secret)
+        token = credential.secret.strip()  # copied with a space or a line end; a password's spaces are its own
+        if looks_like_token(token):
+            signed = await self._sign_in.with_token(token)
             if isinstance(signed, Signed) and credential.user not in {"", signed.user, *TOKEN_USER_NAMES}:
                 return Refuse(
                     "token-user",
@@ -171,7 +187,7 @@ def _read_basic(value: bytes) -> Credential:
             "The Basic credentials are not base64 of 'user:password' in UTF-8",
             "Send '__token__' as the user name and the token as the password.",
         )
-    return Credential(user, secret.strip())
+    return Credential(user, secret)
 
 
 def _parse_address(text: str) -> Address | None:
