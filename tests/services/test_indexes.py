@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from strongroom.core.access import Right
 from strongroom.core.caller import Caller
 from strongroom.core.errors import Conflict, Forbidden, NotFound, StrongroomError, Unauthenticated
 from strongroom.core.events import IndexChanged, IndexCreated, IndexDeleted
-from strongroom.core.model import Index
+from strongroom.core.model import Index, ProjectStatus
 from strongroom.core.names import IndexName, parse_user_name
 from strongroom.services.indexes import FIRST_INDEX, Indexes, IndexSummary
 from tests.factories import (
@@ -165,6 +167,15 @@ def test_an_empty_index_goes_with_the_grants_on_it() -> None:
     wait(indexes(house).delete(OPERATOR, STAGING))
     assert house.look(lambda tx: tx.indexes.list()) == (an_index("main"),)
     assert set(house.look(lambda tx: tx.users.list_grants(BOB))) == set(kept)
+    assert house.events() == [IndexDeleted(index=STAGING)]
+
+
+def test_a_project_without_files_does_not_hold_its_index() -> None:
+    """What stays of it is a status, such as a quarantine, and that goes with the index."""
+    house = a_house(an_index("main"), an_index("staging"))
+    house.add_files(replace(a_project(index="staging"), status=ProjectStatus.QUARANTINED))
+    wait(indexes(house).delete(OPERATOR, STAGING))
+    assert house.look(lambda tx: tx.projects.list(STAGING)) == ()
     assert house.events() == [IndexDeleted(index=STAGING)]
 
 

@@ -188,6 +188,18 @@ def test_a_status_is_set_with_its_reason(house: House) -> None:
     assert all(file.serial == 1 for file in files(house).values())
 
 
+def test_a_status_outlives_the_last_file(house: House) -> None:
+    """Deleting what is in quarantine must not open the name again; setting it back to active does."""
+    service = releases(house)
+    wait(service.set_status(OPERATOR, TARGET, status=ProjectStatus.QUARANTINED, reason="malware"))
+    wait(service.delete(OPERATOR, PROJECT))
+    kept = replace(a_project(serial=2), status=ProjectStatus.QUARANTINED, status_reason="malware")
+    assert (project(house), files(house)) == (kept, {})
+    wait(service.set_status(OPERATOR, TARGET, status=ProjectStatus.ACTIVE))
+    assert project(house) is None
+    assert [event.__class__ for event in house.events()] == [StatusChanged, Deleted, StatusChanged]
+
+
 MISSING = [
     Selection(MAIN, DEMO, Version("9")),
     Selection(MAIN, DEMO, TWO, parse_filename(WHEEL)),

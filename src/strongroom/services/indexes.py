@@ -155,6 +155,8 @@ class Indexes:
                     "Delete its projects first, if nobody needs them.",
                 )
             _remove_grants(tx, name)
+            for project in tx.projects.list(name):  # without files: a status is all that is left of them
+                tx.projects.remove(name, project.name)
             tx.indexes.remove(name)
             self._tell(tx, caller, event=IndexDeleted(index=name))
 

@@ -91,7 +91,7 @@ class Releases:
     async def delete(self, caller: Caller, selection: Selection) -> tuple[File, ...]:
         """Delete a file, a release or a whole project for ever; returns the deleted files.
 
-        Their names stay taken. Raises `NotFound` when there are no such files.
+        Their names stay taken, and a status that was set stays. Raises `NotFound` when there are no such files.
         """
 
         def change(tx: Transaction) -> tuple[File, ...]:
@@ -107,11 +107,7 @@ class Releases:
                 filenames=_names(files),
                 version=None if _is_whole(selection) else str(files[0].version),
             )
-            serial = self._tell(tx, caller, event=event)
-            if tx.files.list(project.index, project.name):
-                tx.projects.save(replace(project, serial=serial))
-            else:
-                tx.projects.remove(project.index, project.name)
+            _settle(tx, replace(project, serial=self._tell(tx, caller, event=event)))
             return files
 
         return await self.catalog.write(change)
@@ -130,7 +126,7 @@ class Releases:
                 return project
             event = StatusChanged(index=target.index, project=target.project, status=status, reason=text)
             saved = replace(changed, serial=self._tell(tx, caller, event=event))
-            tx.projects.save(saved)
+            _settle(tx, saved)
             return saved
 
         return await self.catalog.write(change)
@@ -171,6 +167,14 @@ def _get_project(tx: Transaction, target: ProjectTarget) -> Project:
             "Check the name and the index.",
         )
     return project
+
+
+def _settle(tx: Transaction, project: Project) -> None:
+    """Store the project. Without files only a status keeps it: deleting must not end a quarantine."""
+    if project.status is not ProjectStatus.ACTIVE or tx.files.list(project.index, project.name):
+        tx.projects.save(project)
+    else:
+        tx.projects.remove(project.index, project.name)
 
 
 def _select(tx: Transaction, selection: Selection) -> tuple[File, ...]:
