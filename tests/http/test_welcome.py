@@ -13,6 +13,7 @@ from strongroom.core.caller import operator
 from strongroom.core.names import parse_user_name
 from strongroom.http.app import Guard, build_router
 from strongroom.http.auth import Authenticator
+from strongroom.http.body import BodyGuard
 from strongroom.http.cache import Cache
 from strongroom.http.welcome import Welcome
 from strongroom.services.setup import Setup
@@ -32,7 +33,7 @@ class Hall:
         cache = Cache(self.catalog)
         sign_in = SignIn(self.catalog, secrets, FakePasswords(), self.clock)
         authenticator = Authenticator(sign_in, cache, clock=self.clock, trusted_proxies=())
-        self.app = build_router(Guard(authenticator, cache, MAIN), Welcome(self.setup, "/packages").routes())
+        self.app = BodyGuard(build_router(Guard(authenticator, cache, MAIN), Welcome(self.setup, "/packages").routes()))
 
     async def link(self) -> str:
         """Return a fresh link."""
@@ -123,3 +124,28 @@ def test_a_bad_user_name_leaves_the_link_good() -> None:
 
     assert (refused.status_code, users) == (400, [parse_user_name("ada")])
     assert "<script>" not in refused.text
+
+
+def test_a_long_form_is_not_read() -> None:
+    """Everybody may send one, so it has room for a name and not for a thousand; the link stays good."""
+
+    async def scene(hall: Hall) -> tuple[Response, Response]:
+        link = await hall.link()
+        return await hall.ask("POST", link, user="a" * 2000), await hall.ask("POST", link, user="ada")
+
+    long, short = asyncio.run(scene(Hall()))
+
+    assert (long.status_code, short.status_code) == (413, 200)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_nothing_redirects_to_the_host_that_was_asked_for(method: str) -> None:
+    """A slash too many leads nowhere: the way from there would be absolute, without https, and take the key along."""
+
+    async def scene(hall: Hall) -> Response:
+        return await hall.ask(method, (await hall.link()).replace("?", "/?"))
+
+    answer = asyncio.run(scene(Hall()))
+
+    assert answer.status_code == 404
+    assert "location" not in answer.headers

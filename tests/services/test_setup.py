@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import NoReturn
 
 import pytest
 
@@ -10,6 +12,7 @@ from strongroom.core.access import ALL_RIGHTS, Signed
 from strongroom.core.errors import Conflict, Unauthenticated
 from strongroom.core.events import SetupLinkIssued, TokenIssued, UserCreated
 from strongroom.core.names import parse_user_name
+from strongroom.ports import Catalog, Transaction
 from strongroom.services.setup import LINK_LIFETIME, IssuedLink, Setup
 from strongroom.services.sign_in import SignIn
 from tests.factories import NOBODY, OPERATOR, a_user
@@ -22,6 +25,18 @@ ADA, BOB = parse_user_name("ada"), parse_user_name("bob")
 def setup(house: House) -> Setup:
     """Make the service."""
     return Setup(house.catalog, house.secrets, house.clock)
+
+
+class SealedCatalog:
+    """A catalog that is only read."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        """Stand in front of the real one."""
+        self.read, self.change_mark, self.close = catalog.read, catalog.change_mark, catalog.close
+
+    async def write(self, fn: Callable[[Transaction], object]) -> NoReturn:
+        """Fail the test."""
+        raise AssertionError(f"{fn} was to be written")
 
 
 def a_link(house: House) -> IssuedLink:
@@ -115,6 +130,15 @@ def test_an_administrator_who_came_meanwhile_voids_the_link() -> None:
     with pytest.raises(Unauthenticated):
         wait(setup(house).redeem(NOBODY, link.secret, name=BOB))
     assert house.look(lambda tx: tx.users.find(BOB)) is None
+
+
+def test_guesses_write_nothing_once_there_is_an_administrator() -> None:
+    """Anybody may ask, so a wrong link must not hold up those who publish."""
+    house = House()
+    house.add_user(a_user("ada", admin=True))
+    service = Setup(SealedCatalog(house.catalog), house.secrets, house.clock)
+    with pytest.raises(Unauthenticated):
+        wait(service.redeem(NOBODY, "x" * 43, name=BOB))
 
 
 def test_disabled_administrators_and_users_do_not_count() -> None:

@@ -102,10 +102,13 @@ def build_router(guard: Guard, routes: Sequence[Route], *, mounts: Sequence[tupl
     for path, same_path in by_path.items():
         starlette_routes.extend(_starlette_route(guard, route) for route in same_path)
         starlette_routes.append(_refuse_other_methods(path, same_path))
-    return Starlette(
+    app = Starlette(
         routes=starlette_routes,
         exception_handlers={HTTPException: _answer_http_exception},
     )
+    # Its redirects are absolute, from the Host header: they would lose https, the prefix, and send a setup key there.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _starlette_route(guard: Guard, route: Route) -> StarletteRoute:

@@ -18,9 +18,13 @@ from starlette.responses import Response
 from strongroom.core.caller import Caller
 from strongroom.core.errors import StrongroomError
 from strongroom.core.names import parse_user_name
+from strongroom.http.body import allow_body
 from strongroom.http.errors import extra_headers, status_of
 from strongroom.http.routes import Public, Route
 from strongroom.services.setup import Setup
+
+_FORM_BYTES = 1024
+"""A user name, and whatever a browser adds: this form is open to everybody."""
 
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:10vh auto;padding:0 1rem;color-scheme:light dark}"
@@ -77,6 +81,7 @@ class Welcome:
     async def redeem(self, request: Request, caller: Caller) -> Response:
         """Make the administrator and answer with his token."""
         wants = request.headers.get("accept", "")
+        allow_body(request, _FORM_BYTES)
         try:
             fields = parse_qs((await request.body()).decode("utf-8", "replace"))
             name = parse_user_name((fields.get("user") or ["admin"])[0])

@@ -74,16 +74,14 @@ class Setup:
         """
         text = make_token(self.secrets.token_bytes(ID_BYTES), self.secrets.token_bytes(SECRET_BYTES))
         digest = self._digest(secret)
+        if await self.catalog.read(_has_administrator):  # strangers who guess must not queue up for the writer's lock
+            raise _bad_link()
 
         def change(tx: Transaction) -> FirstAdministrator:
             now = self.clock.now()
             link = tx.leases.take_setup_link(digest)
             if link is None or link.expires_at <= now or _has_administrator(tx):
-                raise Unauthenticated(
-                    "setup-link",
-                    "The setup link is wrong, used up or too old",
-                    "Restart the server for a new one, or run `strongroom user create NAME --admin`.",
-                )
+                raise _bad_link()
             user = _add_administrator(tx, caller, name=name, now=now)
             wanted = TokenRequest(owner=name, label="first token", rights=ALL_RIGHTS)
             key = self.secrets.derive_key("tokens")
@@ -96,6 +94,14 @@ class Setup:
 
     def _digest(self, secret: str) -> bytes:
         return secret_digest(self.secrets.derive_key("setup"), secret)
+
+
+def _bad_link() -> Unauthenticated:
+    return Unauthenticated(
+        "setup-link",
+        "The setup link is wrong, used up or too old",
+        "Restart the server for a new one, or run `strongroom user create NAME --admin`.",
+    )
 
 
 def _has_administrator(tx: Transaction) -> bool:
