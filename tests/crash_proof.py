@@ -1,6 +1,6 @@
 """The crash proof at any length: `python -m tests.crash_proof --kills 1000 [--seed 1]`.
 
-A seventh of the kills hit whole servers under traffic over HTTP, the rest processes
+A twentieth of the kills hit whole servers under traffic over HTTP, the rest processes
 that publish through the real store: first one for each system call of an upload, then
 at random moments. Ends with 1 if a single acknowledged file was lost or half of one seen.
 """
@@ -18,7 +18,7 @@ from tests.crash.points import can_inject, count_calls, kill_at_points
 from tests.crash.servers import RESTART_SECONDS, kill_servers
 from tests.crash.trials import Tally, kill_at_random
 
-_SERVERS_SHARE = 7
+_SERVERS_SHARE = 20
 _SAY_EVERY_SECONDS = 10.0
 
 

@@ -1,13 +1,16 @@
 """What a worker process does besides answering: small regular jobs, each harmless to repeat.
 
-Writes down when tokens were last used, and once a day sweeps away what crashed uploads
-left. A job that fails is logged and tried again at its next turn.
+Writes down when tokens were last used, once a day sweeps away what crashed uploads
+left, and ends the worker when the process that started it is gone. A job that fails is
+logged and tried again at its next turn.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -45,7 +48,14 @@ def regular_jobs(services: Services, take_last_used: Callable[[], dict[TokenId, 
             fields = {"blobs": report.blobs, "freed_bytes": report.freed_bytes, "leases": report.leases}
             _log.info("swept away what uploads had left", extra={"fields": fields})
 
+    parent = os.getppid()
+
+    async def end_with_parent() -> None:
+        if os.getppid() != parent:  # killed without warning: this worker would serve on by itself, and hold the port
+            os.kill(os.getpid(), signal.SIGTERM)
+
     return (
+        Job("end with the parent", 1, end_with_parent, first_seconds=1),
         Job("keep times of last use", 60, keep_last_used, first_seconds=60),
         # Also where the server is started anew each night, there is a sweep each day.
         Job("sweep", 24 * 3600, sweep, first_seconds=3600),

@@ -28,10 +28,14 @@ class Victim:
     """A server on its data directory, and what was promised about that."""
 
     def __init__(self, data: Path, *, workers: int, tally: Tally) -> None:
-        """Start it for the first time; make the token."""
+        """Make the server; `begin` starts it."""
         self._server = Server(data, "--workers", str(workers), settings={"STRONGROOM_MIN_FREE_BYTES": "0"})
         self._tally = tally
         self._acknowledged: dict[str, str] = {}
+        self._token = ""
+
+    def begin(self) -> None:
+        """Start it for the first time; make the token."""
         self.start()
         self._server.admin("user", "create", "proof")
         self._token = self._server.admin("token", "create", "--user", "proof")
@@ -68,9 +72,9 @@ class Victim:
     def _kill_at_call(self, chance: random.Random) -> None:
         """Let a worker die on a system call; it may be one that never comes, so not for longer than a second."""
         workers = [pid for pid in process_tree(self._server.pid)[1:] if " serve " in name_of(pid)]
-        worker = chance.choice(workers)
+        worker = chance.choice(workers or [self._server.pid])
         call = chance.choice(_CALLS)
-        inject = f"inject={call}:signal=KILL:when={chance.randint(1, 60)}"
+        inject = f"inject={call}:signal=KILL:when={chance.randint(1, 300)}"
         timer = threading.Timer(1.5, lambda: kill_tree(self._server.pid))
         with traced(worker, "-e", f"trace={call}", "-e", inject, "-o", "/dev/null"):
             timer.start()
@@ -112,6 +116,7 @@ def kill_servers(scratch: Path, kills: int, *, seed: int, tell: Callable[[Tally]
     while tally.kills < kills:
         victim = Victim(scratch / f"server-{trial}", workers=1 + trial // _TRIALS_A_DIRECTORY % 2, tally=tally)
         try:
+            victim.begin()
             for _ in range(min(_TRIALS_A_DIRECTORY, kills - tally.kills)):
                 trial += 1
                 victim.kill_under_traffic(trial, chance)

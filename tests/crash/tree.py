@@ -33,7 +33,14 @@ def name_of(pid: int) -> str:
 
 
 def kill_tree(pid: int) -> None:
-    """Kill all of them as a power switch would, parents first, and wait until none is left."""
+    """Kill all of them as a power switch would, parents first, and wait until none is left.
+
+    The first is stopped before its descendants are counted, so that it starts no other meanwhile.
+    """
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGSTOP)
+        while (status := _status_of(pid)) and status[0] not in "TZ":
+            time.sleep(0.001)
     tree = process_tree(pid)
     for one in tree:
         with suppress(ProcessLookupError):
@@ -41,6 +48,17 @@ def kill_tree(pid: int) -> None:
     for one in tree[1:]:
         while _is_alive(one):
             time.sleep(0.002)
+
+
+def wait_until_gone(pids: list[int], *, within_seconds: float) -> list[int]:
+    """Return those that are still there after that time; kills those, so that none is left behind."""
+    deadline = time.monotonic() + within_seconds
+    while any(map(_is_alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    left = [pid for pid in pids if _is_alive(pid)]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    return left
 
 
 def _is_alive(pid: int) -> bool:

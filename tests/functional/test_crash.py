@@ -12,8 +12,10 @@ import pytest
 from tests.crash import durability
 from tests.crash.points import can_inject, count_calls, kill_at_points, record_upload
 from tests.crash.servers import RESTART_SECONDS, kill_servers
+from tests.crash.tree import process_tree, wait_until_gone
 from tests.crash.trials import kill_at_random
 from tests.crash.work import Work
+from tests.functional.server import Server
 
 SERVER_KILLS = 8
 STORE_KILLS = 192
@@ -40,6 +42,18 @@ def test_whole_servers_under_traffic(tmp_path: Path) -> None:
     assert tally.kills == SERVER_KILLS
     assert tally.acknowledged > 0
     assert tally.median_restart_seconds < RESTART_SECONDS
+
+
+def test_no_worker_outlives_its_server(tmp_path: Path) -> None:
+    """When only the first process is killed, the workers end by themselves, and the server can be started again."""
+    server = Server(tmp_path / "data", "--workers", "2")
+    server.start()
+    workers = process_tree(server.pid)[1:]
+    assert len(workers) >= 2
+    server.kill()
+    assert wait_until_gone(workers, within_seconds=20) == []
+    server.start()
+    assert server.stop() == 0
 
 
 @pytest.mark.timeout(600)
