@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from strongroom.core.access import Signed
 from strongroom.core.caller import open_indexes
-from strongroom.core.events import AccessEvent, Entry, ProjectEvent
+from strongroom.core.events import AccessEvent, Entry, IndexDeleted, ProjectEvent
 from strongroom.core.model import Index
 from strongroom.core.names import IndexName, ProjectName
 from strongroom.ports import Catalog, Transaction
@@ -29,6 +29,7 @@ _PRINCIPALS_LIMIT = 20_000
 @dataclass(slots=True)
 class _Kept:
     values: dict[Hashable, object] = field(default_factory=dict)
+    sizes: dict[Hashable, int] = field(default_factory=dict)
     size_bytes: int = 0
 
 
@@ -85,9 +86,10 @@ class Cache:
             return
         kept = self._shelves.setdefault(shelf, _Kept())
         self._shelves.move_to_end(shelf)
-        if key not in kept.values:
-            kept.size_bytes += size_bytes
-            self._size_bytes += size_bytes
+        grown_bytes = size_bytes - kept.sizes.get(key, 0)
+        kept.size_bytes += grown_bytes
+        self._size_bytes += grown_bytes
+        kept.sizes[key] = size_bytes
         kept.values[key] = value
         while self._size_bytes > self._limit_bytes:
             _, dropped = self._shelves.popitem(last=False)
@@ -125,6 +127,12 @@ class Cache:
             if isinstance(entry.event, ProjectEvent):
                 self._drop((entry.event.index, entry.event.project))
                 self._drop((entry.event.index, None))
+            if isinstance(entry.event, IndexDeleted):
+                self._drop_index(entry.event.index)
+
+    def _drop_index(self, index: IndexName) -> None:
+        for shelf in [shelf for shelf in self._shelves if shelf[0] == index]:
+            self._drop(shelf)
 
     def _drop(self, shelf: Shelf) -> None:
         kept = self._shelves.pop(shelf, None)
@@ -132,8 +140,5 @@ class Cache:
             self._size_bytes -= kept.size_bytes
 
     def _take_indexes(self, indexes: tuple[Index, ...]) -> None:
-        gone = self.indexes.keys() - {index.name for index in indexes}
-        for shelf in [shelf for shelf in self._shelves if shelf[0] in gone]:
-            self._drop(shelf)
         self.indexes = {index.name: index for index in indexes}
         self.open_indexes = open_indexes(indexes)
