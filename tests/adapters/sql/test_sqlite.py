@@ -97,6 +97,15 @@ def test_the_log_is_emptied_when_it_has_grown(catalog: Driven, tmp_path: Path) -
     assert sorted(os.listdir(tmp_path)) == ["catalog.db", "catalog.db.lock"]
 
 
+def test_a_log_that_cannot_be_looked_at_does_not_undo_the_commit(database: SqliteDatabase, tmp_path: Path) -> None:
+    """After the commit nothing may fail any more: the change would look as if it had not happened."""
+    database._wal = tmp_path / ("x" * 300)  # a name too long for the filesystem
+    with database.writing(soon()) as connection:
+        connection.exec_driver_sql("CREATE TABLE thing (name TEXT)")
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM thing").scalar_one() == 0
+
+
 def test_a_reader_does_not_stop_the_writer(database: SqliteDatabase, tmp_path: Path) -> None:
     """While a reader needs the old state the log only grows; afterwards it is emptied."""
     with database.writing(soon()) as writer:

@@ -116,13 +116,19 @@ class SqliteDatabase:
 
     def _checkpoint_when_grown(self, connection: Connection) -> None:
         """Empty the log; while a reader needs it, try again only after it has grown once more."""
-        size_bytes = self._wal.stat().st_size if self._wal.exists() else 0
-        if size_bytes < self._checkpoint_at_bytes:
+        if _size_bytes(self._wal) < self._checkpoint_at_bytes:
             return
         with suppress(sqlite3.Error):  # the commit stands; a broken disk shows at the next write
             _checkpoint(_driver_connection(connection))
-        size_bytes = self._wal.stat().st_size if self._wal.exists() else 0
-        self._checkpoint_at_bytes = size_bytes + _CHECKPOINT_BYTES
+        self._checkpoint_at_bytes = _size_bytes(self._wal) + _CHECKPOINT_BYTES
+
+
+def _size_bytes(path: Path) -> int:
+    """Return the file's size; 0 where it cannot be told, since nothing may fail after a commit."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _checkpoint(connection: sqlite3.Connection) -> None:
