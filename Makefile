@@ -69,6 +69,6 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/uv
 	$(call install,-e '.[postgres]' --group dev)
 	@touch $@ $(VENV)/.runtime
 
-$(VENV)/.clients: tests/clients.py $(VENV)/.dev
+$(VENV)/.clients: tests/clients.py $(wildcard tests/functional/requirements/*.txt) $(VENV)/.dev
 	$(BIN)/python -m tests.clients install
 	@touch $@

@@ -26,8 +26,8 @@ the line in `strongroom.toml` (in the directory where the program starts), the l
 
 _URLS_HEAD = """# URLs
 
-Made by `python -m tests.reference_pages`. Without an index in the path the default index is meant. What one may not read is
-answered like what is missing. The API's requests and answers are described by `/api/v1/openapi.json`.
+Made by `python -m tests.reference_pages`. Without an index in the path the default index is meant. What one may not
+read is answered like what is missing. The API's requests and answers are described by `/api/v1/openapi.json`.
 
 | path | methods | who may |
 |---|---|---|
