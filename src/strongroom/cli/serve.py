@@ -53,7 +53,7 @@ def banner(url: str, *, data: str, setup_secret: str | None) -> str:
     scheme, _, rest = url.partition("://")
     lines = [
         "",
-        f"  Strongroom is ready at {url}/",
+        f"  Strongroom serves {url}/",
         f"  data directory: {data}",
         "",
     ]
