@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import signal
 import time
@@ -110,6 +111,22 @@ def test_one_child_serves_many_files_and_is_replaced(tmp_path: Path) -> None:
 
         assert len(seen) == 2  # after the first and the third; the second job was the first child's last
         assert seen[0] != seen[1]
+
+    asyncio.run(scenario())
+
+
+def test_the_word_to_stop_is_the_server_s_alone(tmp_path: Path) -> None:
+    """An init system may send SIGTERM to all processes of a unit: an upload in flight must not be refused for it."""
+
+    async def scenario() -> None:
+        path = written(tmp_path, Wheel().build())
+        async with inspecting() as inspector:
+            assert isinstance(await ask(inspector, path), Inspected)
+            (child,) = children_of(inspector)
+            os.kill(child, signal.SIGTERM)
+            await asyncio.sleep(0.2)
+            assert isinstance(await ask(inspector, path), Inspected)
+            assert children_of(inspector) == [child]
 
     asyncio.run(scenario())
 

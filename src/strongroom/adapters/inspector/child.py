@@ -12,6 +12,7 @@ import contextlib
 import math
 import os
 import resource
+import signal
 import sys
 from pathlib import Path
 from typing import BinaryIO
@@ -81,5 +82,7 @@ def _allow_cpu(seconds: int) -> None:
 
 
 if __name__ == "__main__":
+    # systemd sends SIGTERM to all processes of a unit; the server, which drains first, closes the pipe when it is done.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     limit_process(int(sys.argv[1]))
     serve(sys.stdin.buffer, sys.stdout.buffer)
