@@ -138,6 +138,7 @@ METADATA = [
     of_metadata("metadata without a version", b"Metadata-Version: 2.1\nName: demo\n", code="metadata-version-missing"),
     of_metadata("metadata with two versions", metadata_of("demo", "1.0", "Version: 2.0"), code="metadata-version-missing"),
     of_metadata("metadata with an odd version", metadata_of("demo", "latest"), code="metadata-version-invalid"),
+    of_metadata("metadata with a huge version", metadata_of("demo", "1" * 5000), code="metadata-version-invalid"),
     of_metadata("metadata without its own version", b"Name: demo\nVersion: 1.0\n", code="metadata-format"),
     of_metadata("metadata of the future", metadata_of("demo", "1.0", metadata_version="3.0"), code="metadata-format"),
     of_metadata("empty metadata", b"", code="metadata-format"),

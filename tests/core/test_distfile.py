@@ -153,6 +153,7 @@ def test_static_metadata(filename: Filename, metadata_version: str, expected: bo
         (">=3.9,\n        <4", ">=3.9, <4"),
         ("==3.*", "==3.*"),
         (">=3.6.*", None),
+        (">=" + "3" * 5000, None),
         ("python 3", None),
         ("", None),
     ],

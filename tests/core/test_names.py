@@ -56,7 +56,7 @@ BAD: list[tuple[Callable[[str], object], str, str]] = [
     *((parse_user_name, raw, "user-name") for raw in sorted(TOKEN_USER_NAMES)),
     *((parse_token_id, raw, "token-id") for raw in ("", "a" * 15, "a" * 17, "a" * 15 + "_")),
     *((parse_project_pattern, raw, "project-pattern") for raw in ("", "a b", "[ab]", "a/*", "x" * 129)),
-    *((parse_version, raw, "version") for raw in ("", "one", "1.0 beta bad")),
+    *((parse_version, raw, "version") for raw in ("", "one", "1.0 beta bad", "1" * 5000, "1" + ".0" * 150)),
 ]  # fmt: skip
 
 

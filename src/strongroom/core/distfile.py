@@ -15,11 +15,11 @@ from email.parser import Parser
 from typing import NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from strongroom.core.errors import InvalidName, UploadRefused
 from strongroom.core.model import PackageType
-from strongroom.core.names import Filename, ProjectName, parse_project_name
+from strongroom.core.names import Filename, ProjectName, parse_project_name, parse_version
 
 _SDIST_ENDINGS = (".tar.gz", ".zip")
 _TAG = re.compile(r"[A-Za-z0-9_.]+", re.ASCII)
@@ -28,6 +28,7 @@ _VARIANT = re.compile(r"[0-9a-z_.]+", re.ASCII)
 _METADATA_VERSION = re.compile(r"([12])\.([0-9]{1,2})", re.ASCII)
 _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 _BLANKS = re.compile(r"\s+")
+_LONGEST_SPECIFIER = 1000
 _BUILD_AGAIN = "Build the file again; its name and its metadata come from the same project settings."
 
 
@@ -216,8 +217,8 @@ def _is_version(raw: str | None, version: Version) -> bool:
 
 def _find_version(raw: str) -> Version | None:
     try:
-        return Version(raw)
-    except InvalidVersion:
+        return parse_version(raw)
+    except InvalidName:
         return None
 
 
@@ -247,6 +248,8 @@ def _read_fields(metadata: bytes) -> _Fields:
 def _read_requires_python(raw: str) -> str | None:
     """Return the specifier on one line; None for one that clients could not read either."""
     text = _BLANKS.sub(" ", raw).strip()
+    if len(text) > _LONGEST_SPECIFIER:
+        return None
     try:
         SpecifierSet(text)
     except InvalidSpecifier:

@@ -8,6 +8,7 @@ program trusts; it raises `InvalidName` with the rule that was broken. Nothing i
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import NewType
 
 from packaging.version import InvalidVersion, Version
@@ -51,6 +52,8 @@ _SEPARATORS = re.compile(r"[-_.]+")
 DISTRIBUTION_ENDINGS = (".whl", ".tar.gz", ".zip")
 _LONGEST_NAME = 128
 _LONGEST_FILENAME = 240
+_LONGEST_VERSION = _LONGEST_FILENAME
+"""It has to fit into a filename; and `int` raises at some thousand digits."""
 
 
 def normalize_project_name(raw: str) -> str:
@@ -150,12 +153,12 @@ def parse_project_pattern(raw: str) -> ProjectPattern:
 
 def parse_version(raw: str) -> Version:
     """Return the version (PEP 440); raises `InvalidName`."""
-    try:
-        return Version(raw)
-    except InvalidVersion:
-        raise InvalidName(
-            "version", f"{_shown(raw)} is not a version", "Write a PEP 440 version such as 1.2.0, 2.0rc1 or 1.0+corp.3."
-        ) from None
+    if len(raw) <= _LONGEST_VERSION:
+        with suppress(InvalidVersion):
+            return Version(raw)
+    raise InvalidName(
+        "version", f"{_shown(raw)} is not a version", "Write a PEP 440 version such as 1.2.0, 2.0rc1 or 1.0+corp.3."
+    )
 
 
 def _shown(raw: str) -> str:

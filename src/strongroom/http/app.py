@@ -32,7 +32,7 @@ from strongroom.core.access import (
     not_found,
 )
 from strongroom.core.caller import Caller
-from strongroom.core.errors import InvalidRequest, NotAllowed, StrongroomError, Unauthenticated
+from strongroom.core.errors import InvalidRequest, NotAllowed, StorageFault, StrongroomError, Unauthenticated
 from strongroom.core.names import IndexName
 from strongroom.http.auth import Authenticator
 from strongroom.http.cache import Cache
@@ -104,7 +104,7 @@ def build_router(guard: Guard, routes: Sequence[Route], *, mounts: Sequence[tupl
         starlette_routes.append(_refuse_other_methods(path, same_path))
     app = Starlette(
         routes=starlette_routes,
-        exception_handlers={HTTPException: _answer_http_exception},
+        exception_handlers={HTTPException: _answer_http_exception, Exception: _answer_unexpected},
     )
     # Its redirects are absolute, from the Host header: they would lose https, the prefix, and send a setup key there.
     app.router.redirect_slashes = False
@@ -131,6 +131,11 @@ def _refuse_other_methods(path: str, routes: list[Route]) -> StarletteRoute:
         return routes[0].refusal(NotAllowed("method", reason, hint, allowed=allowed), request)
 
     return StarletteRoute(path, endpoint, methods=[method for method in _ALL_METHODS if method not in allowed])
+
+
+async def _answer_unexpected(_request: Request, _error: Exception) -> Response:
+    """Answer what nobody expected as any other problem; Starlette raises it again, and the entrance logs it."""
+    return error_response(StorageFault("server-fault", "An unexpected fault"))
 
 
 async def _answer_http_exception(_request: Request, error: Exception) -> Response:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from strongroom.core.archive.entry_points import check_entry_points
 from strongroom.core.archive.fault import Fault, quoted
@@ -19,7 +19,8 @@ from strongroom.core.archive.record import Record, check_listing, parse_record
 from strongroom.core.archive.zip_content import read_member, unpack_member
 from strongroom.core.archive.zip_layout import ZipMember
 from strongroom.core.distfile import DistributionName
-from strongroom.core.names import normalize_project_name
+from strongroom.core.errors import InvalidName
+from strongroom.core.names import normalize_project_name, parse_version
 
 _DIST_INFO = ".dist-info"
 _DATA_SCHEMES = frozenset({"purelib", "platlib", "headers", "scripts", "data"})
@@ -81,8 +82,8 @@ def _find_dist_info(paths: Iterable[str], name: DistributionName) -> str:
 def _is_version(raw: str, version: Version) -> bool:
     for spelling in (raw, raw.replace("_", "-")):
         try:
-            return Version(spelling) == version
-        except InvalidVersion:
+            return parse_version(spelling) == version
+        except InvalidName:
             continue
     return False
 
