@@ -35,6 +35,7 @@ def _record(folder: Path, *, is_hasty: bool) -> list[str]:
     return durability.join_interrupted(path.read_text().splitlines())
 
 
+@pytest.mark.timeout(600)
 def test_whole_servers_under_traffic(tmp_path: Path) -> None:
     """Eight writers and two readers over HTTP, every process of the server killed at once, eight times."""
     tally = kill_servers(tmp_path, SERVER_KILLS, seed=1)
