@@ -107,6 +107,17 @@ REFUSED: list[tuple[TokenRequest, type[Exception], str]] = [
     (TokenRequest(BOB, lifetime=timedelta(days=367)), Forbidden, "token-lifetime"),
     (TokenRequest(BOB, lifetime=timedelta(0)), InvalidRequest, "token-lifetime"),
     (TokenRequest(BOB, lifetime=timedelta.max), InvalidRequest, "token-lifetime"),
+    (TokenRequest(BOB, projects=tuple(map(ProjectPattern, map(str, range(101))))), InvalidRequest, "token-size"),
+    (
+        TokenRequest(
+            BOB,
+            indexes=frozenset({MAIN, STAGING}),
+            projects=tuple(map(ProjectPattern, map(str, range(51)))),
+        ),
+        InvalidRequest,
+        "token-size",
+    ),
+    (TokenRequest(BOB, networks=tuple(ip_network(number) for number in range(101))), InvalidRequest, "token-size"),
     (TokenRequest(BOB, rights=frozenset({Right.DELETE})), InvalidRequest, "token-right"),
     (TokenRequest(BOB, rights=frozenset()), InvalidRequest, "token-right"),
     (TokenRequest(BOB, indexes=frozenset({IndexName("nowhere")})), NotFound, "index-unknown"),

@@ -28,6 +28,9 @@ DEFAULT_LIFETIME = timedelta(days=90)
 LONGEST_LIFETIME = timedelta(days=366)
 """What only an administrator may exceed: a year, leap day included."""
 
+MOST_PLACES = 100
+"""Indexes times patterns; as many networks. Each request with the token is judged against all of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
@@ -93,6 +96,18 @@ def judge_lifetime(lifetime: timedelta | None) -> Verdict:
             "token-lifetime",
             "Only an administrator may make a token that lasts longer than a year",
             "Ask for a year or less, and rotate the token before it ends.",
+        )
+    return ALLOW
+
+
+def judge_size(wanted: TokenRequest) -> Verdict:
+    """Decide whether the token names no more places and networks than can be judged at each request."""
+    places = max(len(wanted.indexes), 1) * max(len(wanted.projects), 1)
+    if max(places, len(wanted.networks)) > MOST_PLACES:
+        return Refuse(
+            "token-size",
+            f"A token names at most {MOST_PLACES} places (indexes times projects) and as many networks",
+            "Use patterns and wider networks, or make several tokens.",
         )
     return ALLOW
 

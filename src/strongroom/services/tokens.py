@@ -60,6 +60,7 @@ class Tokens:
         `InvalidRequest` for rights that its owner has nowhere, `NotFound` for an index.
         """
         _check_lifetime(wanted.lifetime)
+        _check(delegation.judge_size(wanted))
         text = self._make_text()
         wanted = replace(wanted, label=parse_remark(wanted.label))
 
@@ -190,9 +191,7 @@ def _check_request(tx: Transaction, caller: Caller, *, wanted: TokenRequest, tok
         raise InvalidRequest("token-right", "The token would hold no right", "Name one, such as read.")
     owner = _get_owner(tx, wanted.owner)
     held = ADMINISTRATOR_GRANTS if owner.is_administrator else tx.users.list_grants(owner.name)
-    verdict = delegation.judge_usefulness(token, wanted.rights or frozenset(), held=held)
-    if not isinstance(verdict, Allow):
-        raise InvalidRequest(verdict.code, verdict.reason, verdict.hint)
+    _check(delegation.judge_usefulness(token, wanted.rights or frozenset(), held=held))
 
 
 def _check_index(tx: Transaction, caller: Caller, *, index: IndexName) -> None:
@@ -249,6 +248,11 @@ def _predecessor(old: Token, overlap: timedelta, *, now: datetime) -> Token:
     if overlap == AT_ONCE:
         return replace(old, revoked_at=now)
     return replace(old, expires_at=delegation.earliest(old.expires_at, now + overlap))
+
+
+def _check(verdict: Verdict) -> None:
+    if not isinstance(verdict, Allow):
+        raise InvalidRequest(verdict.code, verdict.reason, verdict.hint)
 
 
 def _demand(verdict: Verdict) -> None:

@@ -9,7 +9,7 @@ from fastapi import Query
 from pydantic import BeforeValidator, ConfigDict, Field, StrictInt
 
 from strongroom.core.access import Right, Token
-from strongroom.core.delegation import DEFAULT_LIFETIME, TokenRequest
+from strongroom.core.delegation import DEFAULT_LIFETIME, MOST_PLACES, TokenRequest
 from strongroom.http.api.endpoint import CurrentCaller, Endpoint, get_signed
 from strongroom.http.api.fields import Body, IndexField, NetworkField, PatternField, Time, UserField, View, read_whole
 from strongroom.http.api.paging import WantedPage, cut
@@ -66,9 +66,9 @@ class NewTokenBody(Body):
     owner: UserField | None = Field(default=None, description="Left out: the caller himself.")
     label: str = Field(default="", max_length=500)
     rights: list[Right] | None = Field(default=None, min_length=1)
-    indexes: list[IndexField] = Field(default=[])
-    projects: list[PatternField] = Field(default=[])
-    networks: list[NetworkField] = Field(default=[])
+    indexes: list[IndexField] = Field(default=[], max_length=MOST_PLACES)
+    projects: list[PatternField] = Field(default=[], max_length=MOST_PLACES)
+    networks: list[NetworkField] = Field(default=[], max_length=MOST_PLACES)
     lifetime_days: Annotated[StrictInt, Field(ge=1, le=_LONGEST_DAYS), BeforeValidator(read_whole)] | None = Field(
         default=DEFAULT_LIFETIME.days,
         description="Days until it ends; null for never. More than 366 take an administrator.",
