@@ -113,3 +113,10 @@ def test_what_is_missing_or_forbidden_is_404(room: ReadingRoom, token: str, path
 def test_no_acceptable_coding_is_406(room: ReadingRoom, token: str) -> None:
     """A client that rules out what there is hears so."""
     assert room.get("/pypi/my-demo/json", token=token, accept_encoding="identity;q=0").status == 406
+
+
+@pytest.mark.parametrize("method", ["POST", "TRACE", "PROPFIND"])
+def test_another_method_is_405(room: ReadingRoom, token: str, method: str) -> None:
+    """Even one that nobody has heard of: RFC 9110 15.5.6 wants the methods that there are."""
+    reply = room.get("/pypi/my-demo/json", token=token, method=method)
+    assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")

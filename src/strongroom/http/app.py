@@ -40,8 +40,6 @@ from strongroom.http.errors import error_response
 from strongroom.http.log import log_fault
 from strongroom.http.routes import Needs, Public, Route, SignedIn, Subject, read_index, read_project
 
-_ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-
 
 @dataclass(frozen=True, slots=True)
 class Guard:
@@ -130,7 +128,7 @@ def _refuse_other_methods(path: str, routes: list[Route]) -> StarletteRoute:
         reason, hint = f"{request.method} is not possible here", f"Use {', '.join(allowed)}."
         return routes[0].refusal(NotAllowed("method", reason, hint, allowed=allowed), request)
 
-    return StarletteRoute(path, endpoint, methods=[method for method in _ALL_METHODS if method not in allowed])
+    return StarletteRoute(path, endpoint, methods=[])  # none named: it takes whatever the routes before it left
 
 
 async def _answer_unexpected(_request: Request, _error: Exception) -> Response:
