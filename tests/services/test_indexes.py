@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from strongroom.core.errors import Conflict, Forbidden, NotFound, StrongroomErro
 from strongroom.core.events import IndexChanged, IndexCreated, IndexDeleted
 from strongroom.core.model import Index, ProjectStatus
 from strongroom.core.names import IndexName, parse_user_name
+from strongroom.ports import Transaction
 from strongroom.services.indexes import FIRST_INDEX, Indexes, IndexSummary
 from tests.factories import (
     MAIN,
@@ -27,7 +29,7 @@ from tests.factories import (
     an_index,
 )
 from tests.fakes import START
-from tests.services.house import House, wait
+from tests.services.house import House, T, ThreadedCatalog, wait
 
 BOB = parse_user_name("bob")
 READER = a_caller("bob", a_grant(Right.READ))
@@ -116,6 +118,36 @@ def test_an_index_is_shown_with_what_the_caller_may_read_of_it() -> None:
 
     assert counts(READER) == (2, 3)
     assert counts(a_caller("bob", a_grant(Right.READ, projects="demo"))) == (1, 2)
+
+
+def test_counting_asks_for_the_indexes_once() -> None:
+    """Not once for each project: whoever may read an index, nobody in particular perhaps, can have it counted."""
+    house = a_house(an_index("main", anonymous_read=True))
+    for number in range(5):
+        house.add_files(a_project(f"demo-{number}"), a_file(f"demo_{number}-1.0.tar.gz"))
+    asked: list[str] = []
+
+    class Counting:
+        """The indexes, which notice when they are listed."""
+
+        def __init__(self, tx: Transaction) -> None:
+            self._tx = tx
+            self.find = tx.indexes.find
+
+        def list(self) -> tuple[Index, ...]:
+            """Notice."""
+            asked.append("list")
+            return self._tx.indexes.list()
+
+    class Catalog(ThreadedCatalog):
+        """The house's catalog with such indexes."""
+
+        async def read(self, fn: Callable[[Transaction], T]) -> T:
+            """Run the function with them."""
+            return await house.catalog.read(lambda tx: fn(replace(tx, indexes=Counting(tx))))  # type: ignore[arg-type]  # only what `show` needs
+
+    summary = wait(Indexes(Catalog(), house.clock).show(NOBODY, MAIN))
+    assert (summary.projects, summary.files, asked) == (5, 5, ["list"])
 
 
 def test_an_index_that_one_may_not_read_looks_missing() -> None:

@@ -78,7 +78,8 @@ class Indexes:
 
         def load(tx: Transaction) -> tuple[Index, ...]:
             found = sorted(tx.indexes.list(), key=lambda index: index.name)
-            return tuple(index for index in found if _may_read(tx, caller, target=IndexTarget(index.name)))
+            opened = open_indexes(found)
+            return tuple(index for index in found if _may_read(caller, IndexTarget(index.name), opened=opened))
 
         return await self.catalog.read(load)
 
@@ -86,10 +87,11 @@ class Indexes:
         """Return one index with its counts."""
 
         def load(tx: Transaction) -> IndexSummary:
-            caller.demand(Right.READ, IndexTarget(name), indexes=tx.indexes.list())
+            indexes = tx.indexes.list()
+            caller.demand(Right.READ, IndexTarget(name), indexes=indexes)
             index = _get_index(tx, name)
-            projects = tx.projects.list(name)
-            seen = [project for project in projects if _may_read(tx, caller, target=ProjectTarget(name, project.name))]
+            opened, projects = open_indexes(indexes), tx.projects.list(name)
+            seen = [item for item in projects if _may_read(caller, ProjectTarget(name, item.name), opened=opened)]
             if len(seen) == len(projects):
                 files = tx.files.count(name)
             else:
@@ -174,10 +176,8 @@ class Indexes:
         tx.events.append(event, at=self.clock.now(), actor=caller.actor)
 
 
-def _may_read(tx: Transaction, caller: Caller, *, target: Target) -> bool:
-    return isinstance(
-        allows(caller.principal, Right.READ, target=target, open_indexes=open_indexes(tx.indexes.list())), Allow
-    )
+def _may_read(caller: Caller, target: Target, *, opened: frozenset[IndexName]) -> bool:
+    return isinstance(allows(caller.principal, Right.READ, target=target, open_indexes=opened), Allow)
 
 
 def _get_index(tx: Transaction, name: IndexName) -> Index:
