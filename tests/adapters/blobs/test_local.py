@@ -132,7 +132,8 @@ def test_only_old_temporary_files_are_purged(blobs: LocalBlobs, tmp_path: Path) 
 def test_a_listing_passes_over_strange_files(blobs: LocalBlobs) -> None:
     """A file that is not called like a digest is not ours."""
     asyncio.run(blobs.put(CONTENT))
-    (blobs.find_path(SHA256).parent / "lost+found").write_bytes(b"")
+    for folder in blobs.find_path(SHA256).parents[:2]:
+        (folder / "lost+found").write_bytes(b"")
     infos = asyncio.run(listed(blobs))
     assert [info.sha256 for info in infos] == [SHA256]
 

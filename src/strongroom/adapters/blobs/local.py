@@ -232,7 +232,7 @@ def _lister(directory: Path) -> Callable[[], tuple[BlobInfo, ...]]:
 def _find_blobs(directory: Path) -> list[BlobInfo]:
     """Return the blobs of one first-level shard; other names are not ours and stay alone."""
     found: list[BlobInfo] = []
-    for shard in sorted(directory.iterdir()):
+    for shard in sorted(path for path in directory.iterdir() if path.is_dir()):
         with os.scandir(shard) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):
