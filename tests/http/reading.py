@@ -97,7 +97,8 @@ class ReadingRoom:
         self, path: str, *, token: str | None = None, method: str = "GET", headers: dict[str, str] | None = None
     ) -> Reply:
         """Ask within a coroutine."""
-        raw = [(name.lower().replace("_", "-").encode(), value.encode()) for name, value in (headers or {}).items()]
+        sent = {"host": "packages.example", **(headers or {})}
+        raw = [(name.lower().replace("_", "-").encode(), value.encode()) for name, value in sent.items()]
         if token is not None:
             raw.append((b"authorization", b"Basic " + base64.b64encode(f"__token__:{token}".encode())))
         location, _, query = path.partition("?")
@@ -111,7 +112,7 @@ class ReadingRoom:
             "raw_path": location.encode(),
             "query_string": query.encode(),
             "root_path": "",
-            "headers": [(b"host", b"packages.example"), *raw],
+            "headers": raw,
             "client": ("192.0.2.1", 40000),
             "server": ("packages.example", 443),
             "extensions": self.extensions,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from functools import partial
 from urllib.parse import urlsplit
 
 import msgspec
@@ -120,3 +121,17 @@ def test_another_method_is_405(room: ReadingRoom, token: str, method: str) -> No
     """Even one that nobody has heard of: RFC 9110 15.5.6 wants the methods that there are."""
     reply = room.get("/pypi/my-demo/json", token=token, method=method)
     assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")
+
+
+def test_a_client_cannot_fill_the_cache_with_hosts(room: ReadingRoom, token: str) -> None:
+    """URLs are made from the Host where no public URL is set; only those of a few hosts are kept."""
+    ask = partial(room.get, "/pypi/my-demo/json", token=token)
+    ask()
+    for number in range(20):
+        assert b"https://host-" in ask(host=f"host-{number}.example").body
+    loaded = room.catalog.reads
+    ask()
+    ask(host="host-0.example")
+    assert room.catalog.reads == loaded
+    ask(host="host-19.example")
+    assert room.catalog.reads > loaded

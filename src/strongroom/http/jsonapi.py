@@ -27,6 +27,8 @@ from strongroom.services.browse import Browse
 _METHODS = ("GET", "HEAD")
 _VARY = b"Accept-Encoding, Authorization"
 _LONGEST_BASE = 256
+_MOST_BASES = 8
+"""Names that one server is usually known by, where no public URL is set."""
 
 
 class JsonApi:
@@ -40,6 +42,7 @@ class JsonApi:
         self._default_index = default_index
         self._public_url = public_url
         self._prefix = prefix
+        self._bases: set[str] = set()
 
     def routes(self) -> tuple[Route, ...]:
         """Return the routes, with and without the slash at the end: clients send both."""
@@ -85,9 +88,15 @@ class JsonApi:
             vary=_VARY,
             extra=[(b"x-pypi-last-serial", str(facts.page.serial).encode())],
         )
-        if len(base) <= _LONGEST_BASE:
+        if self._is_usual(base):
             self._cache.store((index, project), key, value=answer, size_bytes=answer.size_bytes, generation=generation)
         return answer
+
+    def _is_usual(self, base: str) -> bool:
+        """Return whether to keep what is made for it: a client can send any Host, and must not fill the cache."""
+        if len(self._bases) < _MOST_BASES and len(base) <= _LONGEST_BASE:
+            self._bases.add(base)
+        return base in self._bases
 
 
 def render_answer(request: Request, answer: Answer) -> Response:
