@@ -56,8 +56,10 @@ class LocalBlobs:
         with raising_port_errors("Making the directories for files"):
             self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._shards.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for made in (self._shards.parent, directory, directory.parent):
+            for made in (self._shards.parent, directory):
                 sync_directory(made)
+            with suppress(PermissionError):  # in a directory that we may not read, somebody else made ours
+                sync_directory(directory.parent)
 
     async def receive(self) -> Incoming:
         """Open a temporary file; raises `StorageFull` when there is less free space than the minimum."""
