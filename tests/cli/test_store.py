@@ -100,10 +100,19 @@ def test_the_log_is_proved_whole(store: Program) -> None:
     assert store.json("audit", "verify")["broken"] is None
 
 
-def test_a_changed_log_ends_with_1(store: Program) -> None:
-    """And names the entry, which one edit of the database could not hide."""
+@pytest.mark.parametrize(
+    "change",
+    [
+        "actor_name = 'user:eve'",
+        "project_name = 'other'",
+        """event_json = replace(event_json, '{', '{"note":"nothing to see",')""",
+        """event_json = replace(event_json, '{', '{"kind":"index-deleted",')""",
+    ],
+)
+def test_a_changed_log_ends_with_1(store: Program, change: str) -> None:
+    """And names the entry, which one edit of the database could not hide, in what only SQL reads neither."""
     with sqlite3.connect(store.data / "catalog.sqlite3") as database:
-        database.execute("UPDATE events SET actor_name = 'user:eve' WHERE serial = 2")
+        database.execute(f"UPDATE events SET {change} WHERE serial = 2")
     database.close()
     result = store.run("audit", "verify")
     assert result.exit_code == 1

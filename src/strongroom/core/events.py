@@ -191,13 +191,18 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """An event with its place in the chain. `serial` counts changes from 1 on."""
+    """An event with its place in the chain. `serial` counts changes from 1 on.
+
+    `says_more` tells that the store holds something else beside it: a project by which
+    it would not be found, or words in its text that no reading of it shows.
+    """
 
     serial: int
     at: datetime
     actor: Actor
     event: Event
     chain_hash: bytes
+    says_more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ def _judge(previous: Head, entry: Entry, *, key: bytes) -> Break | None:
         previous.chain_hash,
         body=entry_body(serial=entry.serial, at=entry.at, actor=entry.actor, event_json=encode_event(entry.event)),
     )
-    if not hmac.compare_digest(expected, entry.chain_hash):
+    if entry.says_more or not hmac.compare_digest(expected, entry.chain_hash):
         return Break(entry.serial, "the entry was changed, or one before it was")
     return None
 

@@ -53,7 +53,7 @@ class SqlEvents:
             "actor_name": actor.name,
             "actor_address": actor.address,
             "actor_client": actor.client,
-            "project_name": event.project if isinstance(event, ProjectEvent) else None,
+            "project_name": _project_of(event),
             "event_json": event_json,
             "chain_hash": link,
         }
@@ -83,11 +83,17 @@ class SqlEvents:
         return (0, FIRST_HASH) if row is None else (row.serial, row.chain_hash)
 
 
+def _project_of(event: Event) -> ProjectName | None:
+    return event.project if isinstance(event, ProjectEvent) else None
+
+
 def _entry(row: AnyRow) -> Entry:
+    event = decode_event(row.event_json)
     return Entry(
         serial=row.serial,
         at=row.at,
         actor=Actor(name=row.actor_name, address=row.actor_address, client=row.actor_client),
-        event=decode_event(row.event_json),
+        event=event,
         chain_hash=row.chain_hash,
+        says_more=(row.project_name, row.event_json) != (_project_of(event), encode_event(event)),
     )
