@@ -223,6 +223,16 @@ def test_settings_are_shown_without_passwords(program: Program) -> None:
     assert not program.data.exists()
 
 
+@pytest.mark.parametrize("password", ["s3/cret", "s3:cret", "s3@cret"])
+@pytest.mark.parametrize("after", ["", "?password=s3cret&sslmode=require"])
+def test_a_password_is_not_shown_wherever_it_stands(password: str, after: str) -> None:
+    """Not a piece of it, not in the query either."""
+    url = f"postgresql://me:{password}@db.example/strongroom{after}"
+    result = CliRunner().invoke(cli, ["config", "show", "--json"], env={"STRONGROOM_DATABASE": url})
+    assert "postgresql://me:***@db.example/strongroom" in result.stdout
+    assert "cret" not in result.stdout
+
+
 def test_wrong_settings_are_all_named(program: Program) -> None:
     """At once, before anything is opened."""
     env = {"STRONGROOM_PORT": "many", "STRONGROOM_WORKERS": "0"}

@@ -11,7 +11,8 @@ from strongroom.cli.command import Group
 from strongroom.cli.output import print_item
 from strongroom.cli.store import chosen_settings
 
-_PASSWORD_IN_URL = re.compile(r"(?<=:)[^:/@]+(?=@)")
+_PASSWORD_IN_URL = re.compile(r"(?<=://)([^:/@]*):.*@")
+_PASSWORD_IN_QUERY = re.compile(r"(password=)[^&]*", re.IGNORECASE)
 
 
 @click.group(cls=Group)
@@ -28,4 +29,4 @@ def show() -> None:
 
 
 def _redact(value: str) -> str:
-    return _PASSWORD_IN_URL.sub("***", value) if "://" in value else value
+    return _PASSWORD_IN_QUERY.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1:***@", value)) if "://" in value else value
