@@ -33,7 +33,6 @@ test: $(VENV)/.dev $(VENV)/.clients ## set everything up and pass every test
 	rm -f .coverage .coverage.*
 	$(BIN)/python -m coverage run -m pytest -n 2 --dist worksteal --ignore tests/functional tests
 	$(BIN)/python -m coverage combine --quiet
-	$(BIN)/python -m coverage report --skip-covered --skip-empty > .coverage.txt; tail -n 1 .coverage.txt
 	$(BIN)/python -m tests.coverage_gate
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/functional
 

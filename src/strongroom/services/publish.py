@@ -35,7 +35,7 @@ from strongroom.core.model import File, Index, Lease
 from strongroom.core.names import Filename, IndexName, ProjectName, Sha256
 from strongroom.core.policies.declaration import Digests
 from strongroom.core.policies.open_index import judge_index
-from strongroom.core.policy import Allow, Refuse
+from strongroom.core.policy import Refuse
 from strongroom.core.renewal import renew
 from strongroom.core.upload import (
     AlreadyThere,
@@ -165,9 +165,7 @@ class Upload:
             arrival=arrival,
             sidecars=Sidecars(_sha256(metadata), _sha256(provenance) if provenance else None),
         )
-        refused_or_there = await self._publish.catalog.read(lambda tx: self._plan(tx, draft))
-        if isinstance(refused_or_there, AlreadyThere):
-            return Published(Outcome.UNCHANGED, refused_or_there.file)
+        await self._publish.catalog.read(lambda tx: self._plan(tx, draft))  # refuses before any bytes are kept
         await self._keep(draft, [part for part in (metadata, provenance) if part is not None])
         published = await self._publish.catalog.write(lambda tx: self._commit(tx, draft))
         self.holds_lease = published.outcome is not Outcome.CREATED
@@ -196,13 +194,9 @@ class Upload:
         )
         index = _admit(tx, self._intent, project=named.project, now=self._publish.clock.now())
         verdict = judge_arrival(arrival, _load_facts(tx, index, project=named.project, filename=arrival.filename))
-        match verdict:
-            case Refuse():
-                raise refusal_error(verdict)
-            case AlreadyThere(file):
-                return Published(Outcome.UNCHANGED, file)
-            case Allow():
-                return None
+        if isinstance(verdict, Refuse):
+            raise refusal_error(verdict)
+        return Published(Outcome.UNCHANGED, verdict.file) if isinstance(verdict, AlreadyThere) else None
 
     async def _inspect(self, arrival: Arrival) -> bytes:
         inspected = await self._publish.inspector.inspect(
