@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,11 +12,12 @@ import pytest
 from strongroom.adapters.blobs.memory import MemoryBlobs
 from strongroom.core.access import Right
 from strongroom.core.caller import Caller
-from strongroom.core.errors import Forbidden, StorageFault, StrongroomError, Unauthenticated
+from strongroom.core.errors import Forbidden, StorageFault, StrongroomError, Unauthenticated, Unavailable
 from strongroom.core.events import Uploaded
 from strongroom.core.model import File, Lease
 from strongroom.core.names import Sha256
 from strongroom.ports import BlobInfo, Transaction
+from strongroom.services import upkeep as upkeep_module
 from strongroom.services.upkeep import Fault, Problem, SweepReport, Upkeep, VerifyReport
 from tests.factories import NOBODY, OPERATOR, a_caller, a_file, a_grant, a_project, an_index, sha256_of
 from tests.fakes import FrozenClock
@@ -266,3 +268,24 @@ def test_only_administrators_do_it(caller: Caller, error: type[StrongroomError])
         with pytest.raises(error):
             wait(work)
     assert house.blobs.has(orphan)
+
+
+def test_a_removal_that_takes_too_long_does_not_happen_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sweep gives the catalog back, and then an upload may rely on the blob."""
+
+    class StuckBlobs(DamagedBlobs):
+        async def remove(self, sha256: Sha256) -> None:
+            await let_go.wait()
+            await super().remove(sha256)
+
+    async def scene() -> None:
+        with pytest.raises(Unavailable, match="remove"):
+            await Upkeep(house.catalog, blobs, house.clock).sweep(OPERATOR)
+        let_go.set()
+        await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(upkeep_module, "_REMOVAL_SECONDS", 0.01)
+    house, blobs, let_go = UpkeepHouse(), StuckBlobs(), asyncio.Event()
+    orphan = wait(blobs.put(b"orphan"))
+    wait(scene())
+    assert blobs.has(orphan)

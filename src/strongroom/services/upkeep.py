@@ -17,7 +17,7 @@ from typing import Protocol
 
 from strongroom.core.access import SERVER, Right
 from strongroom.core.caller import Caller
-from strongroom.core.errors import StorageFault
+from strongroom.core.errors import StorageFault, Unavailable
 from strongroom.core.model import File
 from strongroom.core.names import Sha256
 from strongroom.ports import BlobInfo, Blobs, Catalog, Clock, Transaction
@@ -157,13 +157,21 @@ class Upkeep:
         """
         loop = asyncio.get_running_loop()  # free meanwhile: transactions run in a thread of their own
 
+        def remove(sha256: Sha256) -> None:
+            removal = asyncio.run_coroutine_threadsafe(self.blobs.remove(sha256), loop)
+            try:
+                removal.result(_REMOVAL_SECONDS)
+            except TimeoutError:
+                removal.cancel()  # not later, when an upload may rely on the blob
+                raise Unavailable("blobs-slow", "The blob store takes too long to remove a blob") from None
+
         def change(tx: Transaction) -> tuple[BlobInfo, ...]:
             needed = {sha256 for lease in tx.leases.list() for sha256 in lease.sha256}
             if tx.events.serial() != serial:
                 needed |= _collect_needs(tx)[1].keys()
             unneeded = tuple(info for info in candidates if info.sha256 not in needed)
             for info in () if dry_run else unneeded:
-                asyncio.run_coroutine_threadsafe(self.blobs.remove(info.sha256), loop).result(_REMOVAL_SECONDS)
+                remove(info.sha256)
             return unneeded
 
         return await self.catalog.write(change)
