@@ -107,6 +107,13 @@ def test_a_user_that_cannot_be_made_leaves_no_trace(house: House, new: NewUser, 
     assert house.events() == []
 
 
+def test_no_password_is_in_what_is_printed() -> None:
+    """A value that ends up in a log or a traceback tells neither the password nor its hash."""
+    new = NewUser(BOB, password=PASSWORD)
+    assert PASSWORD not in repr((new, a_user("bob", password=PASSWORD)))
+    assert "digest" not in repr(a_token())
+
+
 def test_a_full_queue_of_passwords_refuses(house: House) -> None:
     """Hashing is bounded; the user is not made."""
     house.passwords.is_full = True

@@ -7,7 +7,7 @@ owner may do and never widens it. Does not know where credentials come from
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -120,7 +120,7 @@ class Token:
     token_id: TokenId
     owner: UserName
     label: str
-    digest: bytes
+    digest: bytes = field(repr=False)
     scope: Scope
     created_at: datetime
     expires_at: datetime | None

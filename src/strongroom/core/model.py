@@ -6,7 +6,7 @@ Times are aware datetimes in UTC, sizes are bytes. Rights and tokens are in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -126,7 +126,7 @@ class User:
     created_at: datetime
     is_administrator: bool = False
     is_disabled: bool = False
-    password_hash: str | None = None
+    password_hash: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ owner's password. Tokens are made in `tokens.py`, the first administrator in `se
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from strongroom.core.access import MEMBER_RIGHTS, SERVER, Grant, Right, Signed, describe_grant
@@ -28,7 +28,7 @@ class NewUser:
 
     name: UserName
     is_administrator: bool = False
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     grants: tuple[Grant, ...] | None = None
 
 

@@ -41,7 +41,9 @@ class TokenView(View):
 class IssuedTokenView(TokenView):
     """A new token: the only answer that holds its text."""
 
-    secret: str = Field(description="The whole token, to be sent as a password. It is not kept and not shown again.")
+    secret: str = Field(
+        description="The whole token, to be sent as a password. It is not kept and not shown again.", repr=False
+    )
 
 
 class TokenPage(View):

@@ -50,7 +50,7 @@ class NewUserBody(Body):
     name: UserField
     is_administrator: StrictBool = False
     password: str | None = Field(
-        default=None, min_length=SHORTEST_BYTES, max_length=LONGEST_BYTES, description=_PASSWORD_HELP
+        default=None, min_length=SHORTEST_BYTES, max_length=LONGEST_BYTES, description=_PASSWORD_HELP, repr=False
     )
     grants: list[GrantBody] | None = None
 
@@ -68,7 +68,7 @@ class PasswordBody(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"password": "four plain random words"}]})
 
-    password: str = Field(min_length=SHORTEST_BYTES, max_length=LONGEST_BYTES, description=_PASSWORD_HELP)
+    password: str = Field(min_length=SHORTEST_BYTES, max_length=LONGEST_BYTES, description=_PASSWORD_HELP, repr=False)
 
 
 class GrantsView(View):
