@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from strongroom.core.access import ProjectTarget, not_found
 from strongroom.core.jsonapi import ReleaseFacts, choose_release, find_described_file
-from strongroom.core.model import File, Project
+from strongroom.core.model import File
 from strongroom.core.names import IndexName
 from strongroom.core.pages import ProjectList, ProjectPage, make_project_list, make_project_page
 from strongroom.ports import Blobs, Catalog, Transaction
@@ -27,8 +27,7 @@ class Browse:
 
     async def get_project_page(self, target: ProjectTarget) -> ProjectPage:
         """Return the page of a project; raises `NotFound`."""
-        project, files = await self.catalog.read(lambda tx: _get_project(tx, target))
-        return make_project_page(project, files)
+        return await self.catalog.read(lambda tx: _get_page(tx, target))
 
     async def get_project_list(self, index: IndexName) -> ProjectList:
         """Return the projects of an index; raises `NotFound` when there is no such index."""
@@ -39,22 +38,29 @@ class Browse:
 
         Raises `NotFound` when there is no such project or release.
         """
-        page = await self.get_project_page(target)
-        chosen = choose_release(page, version)
-        if chosen is None:
-            raise not_found()
-        described = find_described_file(page, chosen)
+        page, chosen, described = await self.catalog.read(lambda tx: _get_release(tx, target, version=version))
         metadata = b""
         if described is not None and described.metadata_sha256 is not None:
             metadata = await self.blobs.get(described.metadata_sha256)
         return ReleaseFacts(page=page, version=chosen, metadata=metadata)
 
 
-def _get_project(tx: Transaction, target: ProjectTarget) -> tuple[Project, tuple[File, ...]]:
+# The order of many files takes long; in the transaction's thread it holds nobody up.
+def _get_page(tx: Transaction, target: ProjectTarget) -> ProjectPage:
     project = tx.projects.find(target.index, target.project)
     if project is None:
         raise not_found()
-    return project, tx.files.list(target.index, target.project)
+    return make_project_page(project, tx.files.list(target.index, target.project))
+
+
+def _get_release(
+    tx: Transaction, target: ProjectTarget, *, version: Version | None
+) -> tuple[ProjectPage, Version, File | None]:
+    page = _get_page(tx, target)
+    chosen = choose_release(page, version)
+    if chosen is None:
+        raise not_found()
+    return page, chosen, find_described_file(page, chosen)
 
 
 def _get_project_list(tx: Transaction, index: IndexName) -> ProjectList:
