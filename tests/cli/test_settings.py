@@ -1,0 +1,98 @@
+"""Where the settings come from, and what is said about wrong ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from strongroom.config import Settings, describe_settings, export_settings, load_settings, settings_environment
+from strongroom.core.errors import ConfigurationFault
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    for name in settings_environment(Settings()):
+        monkeypatch.delenv(name, raising=False)
+    yield
+    for name in settings_environment(Settings()):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_nothing_needs_to_be_set(tmp_path: Path) -> None:
+    """The defaults are a loopback server on a directory beside the caller, with SQLite in it."""
+    settings = load_settings()
+
+    assert settings.url == "http://127.0.0.1:8000"
+    assert settings.directory == tmp_path / "strongroom-data"
+    assert settings.database_url == f"sqlite:///{tmp_path}/strongroom-data/catalog.sqlite3"
+    assert settings.index == "main"
+    assert settings.proxies == ()
+
+
+def test_a_flag_counts_before_a_variable_before_a_line_before_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each source is asked in its turn, setting by setting; an empty variable and a flag of None are not given."""
+    (tmp_path / "strongroom.toml").write_text('port = 1003\nworkers = 3\nhost = "::1"\nroot_path = "pkg/"\n')
+    monkeypatch.setenv("STRONGROOM_PORT", "1002")
+    monkeypatch.setenv("STRONGROOM_WORKERS", "2")
+    monkeypatch.setenv("STRONGROOM_HOST", "")
+
+    settings = load_settings({"port": 1001, "workers": None})
+
+    assert (settings.port, settings.workers, settings.host) == (1001, 2, "::1")
+    assert settings.url == "http://[::1]:1001/pkg"
+
+
+def test_all_faults_are_reported_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong flag, variable, line and name are named at once, each with what was given."""
+    (tmp_path / "strongroom.toml").write_text('default_index = "simple"\nprot = 1\n')
+    monkeypatch.setenv("STRONGROOM_WORKERS", "many")
+
+    with pytest.raises(ConfigurationFault) as caught:
+        load_settings({"port": 70000, "public_url": "packages.example", "trusted_proxies": "10.0.0.0/8,here"})
+
+    for part in ("port: ", "70000", "public_url: ", "'here'", "variable STRONGROOM_WORKERS", "'simple'", "'prot'"):
+        assert part in caught.value.message
+
+
+def test_a_broken_file_is_said(tmp_path: Path) -> None:
+    """A file that is no TOML stops the program, with its name."""
+    (tmp_path / "strongroom.toml").write_text("port 8000")
+
+    with pytest.raises(ConfigurationFault, match=r"strongroom\.toml cannot be read"):
+        load_settings()
+
+
+def test_settings_travel_to_the_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a worker reads from the environment is what the command line was given."""
+    given = load_settings(
+        {
+            "data": "here",
+            "trusted_proxies": "10.0.0.0/8, fd00::/8",
+            "public_url": "https://packages.example/",
+            "root_path": "/packages",
+            "access_log": True,
+        }
+    )
+
+    exported = settings_environment(given)
+    export_settings(given)
+    monkeypatch.chdir("/")
+    received = load_settings()
+
+    assert received.directory == tmp_path / "here"
+    assert received.proxies == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+    assert received.url == "https://packages.example"
+    assert received.access_log is True
+    assert settings_environment(received) == exported
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    """The documentation is made from these sentences."""
+    assert all(describe_settings().values())
+    assert list(describe_settings()) == list(Settings.__struct_fields__)
