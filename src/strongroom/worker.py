@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from multiprocessing import parent_process
 
 from strongroom.core.caller import operator
 from strongroom.core.errors import StrongroomError
@@ -48,7 +49,8 @@ def regular_jobs(services: Services, take_last_used: Callable[[], dict[TokenId, 
             fields = {"blobs": report.blobs, "freed_bytes": report.freed_bytes, "leases": report.leases}
             _log.info("swept away what uploads had left", extra={"fields": fields})
 
-    parent = os.getppid()
+    started_by = parent_process()  # not asked of the system: it may be gone before the worker has begun
+    parent = os.getppid() if started_by is None else started_by.pid
 
     async def end_with_parent() -> None:
         if os.getppid() != parent:  # killed without warning: this worker would serve on by itself, and hold the port
