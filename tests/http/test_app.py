@@ -25,13 +25,22 @@ async def fail(_request: Request, _caller: Caller) -> Answer:
     raise RuntimeError("a secret of the inside")
 
 
-async def ask(path: str) -> Response:
-    """Ask a server whose only page is broken."""
+async def answer(_request: Request, _caller: Caller) -> Answer:
+    """Answer without any store."""
+    return Answer(b"alive")
+
+
+async def ask(path: str, *, is_closed: bool = False) -> Response:
+    """Ask a server with one page that is broken and one that works without the catalog."""
     catalog, clock = MemoryCatalog(), FrozenClock()
+    if is_closed:
+        await catalog.close()
     cache = Cache(catalog)
     sign_in = SignIn(catalog, SeededSecrets(), FakePasswords(), clock)
     guard = Guard(Authenticator(sign_in, cache, clock=clock, trusted_proxies=()), cache, MAIN)
-    app = Catching(build_router(guard, [Route("/broken", ("GET",), fail, Public("it tells nothing"))]))
+    handlers = {"/broken": fail, "/alive": answer}
+    routes = [Route(place, ("GET",), handler, Public("it tells nothing")) for place, handler in handlers.items()]
+    app = Catching(build_router(guard, routes))
     async with AsyncClient(transport=ASGITransport(app=app), base_url="http://packages.example") as client:
         return await client.get(path)
 
@@ -43,3 +52,8 @@ def test_an_unexpected_fault_is_a_problem_like_any_other() -> None:
     assert (reply.status_code, reply.headers["content-type"]) == (500, "application/problem+json")
     assert reply.json()["code"] == "server-fault"
     assert "secret" not in reply.text
+
+
+def test_what_is_public_needs_no_catalog() -> None:
+    """A process is alive while its database is away, and whoever restarts dead ones must not restart it."""
+    assert asyncio.run(ask("/alive", is_closed=True)).text == "alive"

@@ -51,10 +51,10 @@ class Guard:
 
     async def admit(self, route: Route, request: Request) -> Caller:
         """Return the caller; raises `Unauthenticated`, `Forbidden`, `NotFound`."""
-        if not self.cache.is_current():
-            await self.cache.refresh()
         if isinstance(route.access, Public):
             return Caller(ANONYMOUS, address=str(self.authenticator.address(request.scope) or ""))
+        if not self.cache.is_current():
+            await self.cache.refresh()
         caller = await self.authenticator.caller(request.scope)
         self.check(route.access, caller.principal, params=dict(request.path_params))
         return caller

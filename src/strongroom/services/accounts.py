@@ -1,7 +1,8 @@
 """Accounts: who exists, with which grants, and who is shut out.
 
 Decides that the last administrator stays, and that a token cannot change its
-owner's password. Tokens are made in `tokens.py`, the first administrator in `setup.py`.
+owner's password unless it administers the server. Tokens are made in `tokens.py`,
+the first administrator in `setup.py`.
 """
 
 from __future__ import annotations

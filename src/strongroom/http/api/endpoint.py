@@ -93,10 +93,10 @@ class GuardedRoute(APIRoute):
 
     async def _admit(self, request: Request) -> Caller:
         guard, access = self._guard, self.access
-        if not guard.cache.is_current():
-            await guard.cache.refresh()
         if isinstance(access, Public):
             return Caller(ANONYMOUS)
+        if not guard.cache.is_current():
+            await guard.cache.refresh()
         caller = await guard.authenticator.caller(request.scope)
         guard.check(access, caller.principal, params=dict(request.path_params))
         return caller
