@@ -9,7 +9,7 @@ TESTS ?= tests
 install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) \
 	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1)
 
-.PHONY: help serve dev lint format test test-quick bench corpus proof-crash proof-access docs clean
+.PHONY: help serve dev lint format test test-quick bench corpus proof-crash proof-load proof-access proof-openapi clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -49,8 +49,14 @@ corpus: $(VENV)/.dev ## download popular real distributions, import them, compar
 proof-crash: $(VENV)/.dev ## 1,000 kills under load: nothing acknowledged is lost, nothing half-visible
 	$(BIN)/python -m tests.crash_proof --kills 1000
 
+proof-load: $(VENV)/.dev ## 1 GiB wheels, 5,000-file pages, 500 slow clients: memory, time, and everybody closed in time
+	$(BIN)/python -m tests.load_proof
+
 proof-access: $(VENV)/.dev ## the whole matrix of identities, rights, routes and methods
 	$(BIN)/python -m tests.access_proof
+
+proof-openapi: $(VENV)/.dev ## schemathesis over the API as five identities
+	$(BIN)/python -m tests.openapi_proof --examples 100
 
 clean: ## remove what the targets above made, data excepted
 	rm -rf $(VENV) .tools .coverage* .mypy_cache .ruff_cache .hypothesis

@@ -258,10 +258,10 @@ def test_a_parent_that_may_not_be_read_is_no_reason_to_stop(tmp_path: Path) -> N
     """Somebody else made the data directory there and lets us pass, as /srv with mode 0711 does."""
     really_open = os.open
 
-    def open_unless_parent(path: Path, flags: int, mode: int = 0o777) -> int:
+    def open_unless_parent(path: Path, flags: int, *mode: int) -> int:
         if path == tmp_path:
             raise PermissionError(errno.EACCES, "no")
-        return really_open(path, flags, mode)
+        return really_open(path, flags, *mode)
 
     with mock.patch("os.open", open_unless_parent):
         assert asyncio.run(LocalBlobs(tmp_path / "data").put(CONTENT)) == SHA256

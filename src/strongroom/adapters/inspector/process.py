@@ -35,7 +35,6 @@ from strongroom.core.policy import Refuse
 _GIB = 1 << 30
 _CHILD_MODULE = "strongroom.adapters.inspector.child"
 _CLOSING_SECONDS = 2
-_OVER_LIMIT = (-signal.SIGXCPU, -signal.SIGKILL)
 
 _TOO_EXPENSIVE = Refuse(
     "archive-too-expensive",
@@ -125,7 +124,9 @@ class ProcessInspector:
     async def _explain(self, child: _Child) -> Refuse:
         if self._is_closed:
             raise Unavailable("inspector-closed", "The server is shutting down", "Try again in a moment.")
-        return _TOO_EXPENSIVE if child.exit_status in _OVER_LIMIT else _CRASHED
+        if child.ended_itself_with == -signal.SIGKILL:  # by the system, which had no memory left
+            raise Unavailable("inspector-killed", "The look into the file was cut short", "Try again in a moment.")
+        return _TOO_EXPENSIVE if child.ended_itself_with == -signal.SIGXCPU else _CRASHED
 
 
 class _Child:
@@ -139,6 +140,8 @@ class _Child:
         self._stdout = process.stdout
         self.is_ready = True
         self.jobs = 0
+        self.ended_itself_with: int | None = None
+        """The exit status, negative for a signal, of a child that we did not end."""
 
     @classmethod
     async def start(cls, memory_bytes: int) -> _Child:
@@ -156,11 +159,6 @@ class _Child:
     def is_alive(self) -> bool:
         return self._process.returncode is None
 
-    @property
-    def exit_status(self) -> int | None:
-        """The exit status, negative for a signal; None while the child lives."""
-        return self._process.returncode
-
     async def ask(self, job: Job) -> Answer | None:
         """Return the child's answer; None if it ended without one."""
         self.is_ready = False
@@ -173,8 +171,8 @@ class _Child:
                 return None
             answer = decode_answer(await self._stdout.readexactly(length))
         except (asyncio.IncompleteReadError, ConnectionError):
-            # Its pipe is closed, so it has ended: its exit status says why, if nobody kills it meanwhile.
-            await self._process.wait()
+            # Its pipe is closed, so it has ended: its exit status says why.
+            self.ended_itself_with = await self._process.wait()
             return None
         except msgspec.DecodeError:
             return None
