@@ -20,7 +20,8 @@ from strongroom.http.form import (
 )
 from tests.http.forms import Body, Part, build, text
 
-_KEEP = frozenset({"name", "version"})
+_KEEP = frozenset({"attestations", "name", "version"})
+_SPARE = frozenset({"attestations"})
 
 
 class Collector:
@@ -43,7 +44,7 @@ def read(body: Body, *, piece_bytes: int = 64 * 1024) -> tuple[Form, bytes]:
         yield b""
 
     sink = Collector()
-    form = asyncio.run(read_form(pieces(), body.content_type, keep=_KEEP, sink=sink))
+    form = asyncio.run(read_form(pieces(), body.content_type, keep=_KEEP, sink=sink, spare=_SPARE))
     return form, sink.content
 
 
@@ -166,6 +167,22 @@ def test_fields_have_limits(name: str, size_bytes: int) -> None:
     read(build([Part(name, b"x" * size_bytes)]))
     with pytest.raises(TooLarge):
         read(build([Part(name, b"x" * (size_bytes + 1))]))
+
+
+@pytest.mark.parametrize(
+    ("parts", "kept"),
+    [
+        ([Part("attestations", b"x" * (LONGEST_FIELD_BYTES + 1))], None),
+        ([text("attestations", "first"), text("attestations", "second")], "first"),
+        ([Part("attestations", b"x" * (LONGEST_FIELD_BYTES * 2)), text("attestations", "[]")], "[]"),
+    ],
+)
+def test_what_can_be_spared_fails_no_upload(parts: list[Part], kept: str | None) -> None:
+    """Attestations that are too long, or said twice, are left out, and the rest is read."""
+    form, content = read(build([*parts, text("name", "demo"), Part("content", b"bytes", "demo-1.0.tar.gz")]))
+
+    assert form.fields == ({"name": "demo"} if kept is None else {"attestations": kept, "name": "demo"})
+    assert content == b"bytes"
 
 
 def test_what_follows_the_last_boundary_is_ignored() -> None:

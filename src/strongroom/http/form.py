@@ -49,9 +49,17 @@ class Form:
     filename: str | None = None
 
 
-async def read_form(chunks: AsyncIterator[bytes], content_type: str, *, keep: frozenset[str], sink: Sink) -> Form:
+async def read_form(
+    chunks: AsyncIterator[bytes],
+    content_type: str,
+    *,
+    keep: frozenset[str],
+    sink: Sink,
+    spare: frozenset[str] = frozenset(),
+) -> Form:
     """Read the whole body; the part `content` goes to the sink, the fields in `keep` into the form.
 
+    A field in `spare` never fails the form: one that is too long, or said again, is left out.
     Raises `InvalidRequest` for a malformed body, `TooLarge` for a part over its limit.
     """
     parser = PushMultipartParser(
@@ -60,7 +68,7 @@ async def read_form(chunks: AsyncIterator[bytes], content_type: str, *, keep: fr
         max_header_count=MOST_PART_HEADERS,
         max_segment_count=MOST_PARTS,
     )
-    reader = _Reader(keep, sink)
+    reader = _Reader(keep, sink, spare=spare)
     try:
         async for chunk in chunks:
             if chunk and not parser.closed:
@@ -81,9 +89,10 @@ async def read_form(chunks: AsyncIterator[bytes], content_type: str, *, keep: fr
 class _Reader:
     """Sorts the parser's events into file, kept fields and the rest."""
 
-    def __init__(self, keep: frozenset[str], sink: Sink) -> None:
+    def __init__(self, keep: frozenset[str], sink: Sink, *, spare: frozenset[str]) -> None:
         self.form = Form()
         self._keep = keep
+        self._spare = spare
         self._sink = sink
         self._name = ""
         self._text = bytearray()
@@ -116,15 +125,22 @@ class _Reader:
     async def _continue(self, piece: bytes | bytearray) -> None:
         if self._name == FILE_FIELD:
             await self._sink.write(bytes(piece))
-        elif self._name in self._keep:
+        elif self._is_kept() and not self._is_left_out(len(piece)):
             self._text += piece
             self._limit(len(self._text), LONGEST_FIELD_BYTES)
         else:
             self._ignored_bytes += len(piece)
             self._limit(self._ignored_bytes, LONGEST_IGNORED_BYTES)
 
+    def _is_kept(self) -> bool:
+        return self._name in self._keep and self._ignored_bytes == 0
+
+    def _is_left_out(self, more_bytes: int) -> bool:
+        """Return whether this is the moment from which the field is ignored, being too long and dispensable."""
+        return self._name in self._spare and len(self._text) + more_bytes > LONGEST_FIELD_BYTES
+
     def _end(self) -> None:
-        if self._name not in self._keep:
+        if not self._is_kept() or (self._name in self._spare and self._name in self.form.fields):
             return
         text = self._text.decode("utf-8", "replace").replace("\x00", "")
         earlier = self.form.fields.setdefault(self._name, text)

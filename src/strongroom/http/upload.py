@@ -21,7 +21,7 @@ from strongroom.http.body import allow_body
 from strongroom.http.form import LONGEST_IGNORED_BYTES, read_form
 from strongroom.http.routes import Needs, Route, Subject, read_index
 from strongroom.http.upload_answers import answer_published, answer_refusal
-from strongroom.http.upload_fields import ACTION, KEPT, check_action, read_upload_form
+from strongroom.http.upload_fields import ACTION, KEPT, SPARE, check_action, read_upload_form
 from strongroom.services.publish import Publish
 
 # twine and poetry take any redirect for an error, so both spellings are answered.
@@ -49,7 +49,8 @@ class Legacy:
         index = read_index(request.path_params, self.default_index)
         allow_body(request, self.publish.limit_bytes, extra_bytes=_FORM_BYTES)
         async with self.publish.begin(caller, index) as upload:
-            form = await read_form(request.stream(), request.headers.get("content-type", ""), keep=KEPT, sink=upload)
+            content_type = request.headers.get("content-type", "")
+            form = await read_form(request.stream(), content_type, keep=KEPT, sink=upload, spare=SPARE)
             return answer_published(await upload.finish(read_upload_form(form)))
 
 

@@ -25,6 +25,8 @@ KEPT = frozenset(
     }
 )  # fmt: skip
 """All that is read of the form; the archive holds the rest."""
+SPARE = frozenset({"attestations"})
+"""What never fails an upload, however long or often it is said."""
 
 UPLOAD = "file_upload"
 _GONE = {
