@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from strongroom.cli.views import view_token
+from strongroom.core.names import TokenId
 from strongroom.core.tokens import find_token_text
 from tests.cli.program import Program
+from tests.factories import a_token
 
 
 def test_a_token_is_printed_alone_on_standard_output(store: Program) -> None:
@@ -113,7 +117,16 @@ def test_a_tokens_scope_is_chosen_by_flags(store: Program) -> None:
     assert listed == made
     assert (made["rights"], made["indexes"], made["projects"]) == (["read", "yank"], ["main"], ["acme-*"])
     assert made["networks"] == ["10.0.0.0/8", "192.0.2.7/32"]
+    assert made["parent"] is None
     assert made["created"][:10] <= made["expires"][:10]
+    (entry,) = store.json("audit", "log", "--limit", "1")
+    assert entry["event"]["networks"] == ["10.0.0.0/8", "192.0.2.7/32"]
+    assert 'networks=["10.0.0.0/8", "192.0.2.7/32"]' in store.done("audit", "log", "--limit", "1")
+
+
+def test_a_token_is_shown_with_the_one_that_made_it() -> None:
+    """By its id, under the name that scripts read."""
+    assert view_token(replace(a_token(), parent=TokenId("B" * 16)))["parent"] == "B" * 16
 
 
 @pytest.mark.parametrize(("expires", "ends"), [("30m", True), ("2w", True), ("1y", True), ("never", False)])

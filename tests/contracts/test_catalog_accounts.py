@@ -9,7 +9,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from strongroom.core.access import ALL_RIGHTS, Grant, Right
+from strongroom.core.access import ALL_RIGHTS, Grant, Right, Token
 from strongroom.core.errors import Conflict
 from strongroom.core.names import TokenId, UserName
 from strongroom.ports import Transaction
@@ -26,6 +26,11 @@ SECOND = TokenId("B" * 16)
 def granting(name: UserName, *, grant: Grant) -> Callable[[Transaction], None]:
     """Return the transaction that adds the grant."""
     return lambda tx: tx.users.add_grant(name, grant)
+
+
+def adding(token: Token) -> Callable[[Transaction], None]:
+    """Return the transaction that adds the token."""
+    return lambda tx: tx.tokens.add(token)
 
 
 @pytest.fixture
@@ -100,7 +105,7 @@ def test_a_stranger_gets_neither_grant_nor_token(accounts: Driven) -> None:
 
 
 def test_a_token_comes_back_as_it_went_in(accounts: Driven) -> None:
-    """Every field of a token is stored: digest, scope, networks and times to the microsecond."""
+    """Every field of a token is stored: digest, scope, networks, parent and times to the microsecond."""
     full = replace(
         a_token(scope=a_scope(Right.READ, Right.YANK, indexes=("main", "a"), projects=("z-*", "b"))),
         label="CI \N{SNOWMAN}",
@@ -109,6 +114,7 @@ def test_a_token_comes_back_as_it_went_in(accounts: Driven) -> None:
         networks=(ip_network("2001:db8::/32"), ip_network("10.0.0.0/8")),
         revoked_at=START.replace(microsecond=999_999),
         last_used_at=START,
+        parent=SECOND,
     )
     plain = replace(a_token("B" * 16, owner="ada"), expires_at=None, created_at=START - timedelta(days=1))
     accounts.write(lambda tx: tx.tokens.add(full))
@@ -139,6 +145,31 @@ def test_a_token_id_is_taken_once(accounts: Driven) -> None:
     revoked = replace(a_token(), revoked_at=START)
     accounts.write(lambda tx: tx.tokens.replace(revoked))
     assert accounts.read(lambda tx: tx.tokens.list()) == (revoked,)
+
+
+def test_the_descendants_of_a_token(accounts: Driven) -> None:
+    """All below it, whoever owns them, revoked or not, oldest first; neither itself nor its siblings."""
+    first, second, third, fourth, fifth = (TokenId(letter * 16) for letter in "ABCDE")
+    child = replace(a_token(second, owner="ada"), parent=first, revoked_at=START)
+    grandchild = replace(a_token(third), parent=second, created_at=START - timedelta(hours=1))
+    other = replace(a_token(fifth), parent=first)
+    for token in (a_token(first), child, grandchild, a_token(fourth), other):
+        accounts.write(adding(token))
+    assert accounts.read(lambda tx: tx.tokens.list_descendants(first)) == (grandchild, child, other)
+    assert accounts.read(lambda tx: tx.tokens.list_descendants(second)) == (grandchild,)
+    assert accounts.read(lambda tx: tx.tokens.list_descendants(fourth)) == ()
+    moved = replace(grandchild, parent=fourth)
+    accounts.write(lambda tx: tx.tokens.replace(moved))
+    assert accounts.read(lambda tx: tx.tokens.list_descendants(first)) == (child, other)
+    assert accounts.read(lambda tx: tx.tokens.list_descendants(fourth)) == (moved,)
+
+
+def test_a_circle_of_tokens_has_an_end(accounts: Driven) -> None:
+    """Whatever a hand has put into the table: each is named once."""
+    circle = (replace(a_token(FIRST), parent=SECOND), replace(a_token(SECOND), parent=FIRST))
+    for token in circle:
+        accounts.write(adding(token))
+    assert accounts.read(lambda tx: tx.tokens.list_descendants(FIRST)) == circle
 
 
 def test_a_touch_never_goes_back_in_time(accounts: Driven) -> None:

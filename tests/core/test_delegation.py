@@ -64,6 +64,7 @@ def test_a_token_reads_and_uploads_for_ninety_days_if_nothing_is_said() -> None:
         scope=Scope(rights=TOKEN_RIGHTS),
         created_at=START,
         expires_at=START + timedelta(days=90),
+        parent=None,
     )
 
 
@@ -78,6 +79,7 @@ def test_what_is_left_open_comes_from_the_parent() -> None:
     child = plan(TokenRequest(BOB), parent)
     assert child.scope == parent.scope
     assert child.networks == parent.networks
+    assert child.parent == parent.token_id
     assert child.expires_at == parent.expires_at
     assert judge_child(child, parent) == ALLOW
 
@@ -250,5 +252,12 @@ def test_the_event_tells_scope_and_end_but_no_secret() -> None:
     assert event.scope == ("read on every project in main",)
     assert event.expires_at == (START + timedelta(days=90)).isoformat()
     assert event.replaces == NEW
+    assert event.networks == ()
     assert "ff" not in repr(event)
     assert token_issued(replace(token, expires_at=None)).expires_at == "never"
+
+
+def test_the_event_tells_the_networks() -> None:
+    """As CIDRs, of either family, in their order."""
+    networks = (ip_network("2001:db8::/32"), ip_network("10.0.0.0/8"))
+    assert token_issued(replace(a_token(), networks=networks)).networks == ("2001:db8::/32", "10.0.0.0/8")

@@ -10,7 +10,7 @@ import pytest
 
 from strongroom.core.access import Right, Token
 from strongroom.core.errors import Conflict, Forbidden, InvalidRequest, NotFound
-from strongroom.core.events import TokenIssued
+from strongroom.core.events import TokenIssued, TokenRevoked
 from strongroom.core.names import parse_user_name
 from strongroom.services.tokens import Tokens
 from tests.factories import OPERATOR, a_caller, a_grant, a_scope, a_token, a_token_caller, a_user
@@ -138,4 +138,78 @@ def test_a_token_bound_to_networks_does_not_rotate_a_free_one(house: House) -> N
     free = house.add_token(a_token("B" * 16))
     with pytest.raises(Forbidden):
         wait(tokens(house).rotate(a_token_caller(bound, MEMBER), free.token_id))
+    assert house.events() == []
+
+
+@pytest.fixture
+def family(house: House) -> list[Token]:
+    """Store a token, its child, its child's child and its child's child's child."""
+    made: list[Token] = []
+    for letter in "ABCD":
+        parent = made[-1].token_id if made else None
+        made.append(house.add_token(replace(a_token(letter * 16), parent=parent)))
+    return made
+
+
+@pytest.mark.parametrize("overlap", [timedelta(0), timedelta(hours=1)])
+@pytest.mark.parametrize("asking", [None, 0, 1], ids=["owner", "parent", "itself"])
+def test_the_successor_takes_the_place_of_the_old_token(
+    house: House, family: list[Token], asking: int | None, overlap: timedelta
+) -> None:
+    """It has the same parent, and what the old one made goes on as its own, to be revoked with it."""
+    first, old, child, grandchild = family
+    caller = a_caller("bob") if asking is None else a_token_caller(family[asking], MEMBER)
+    new = wait(tokens(house).rotate(caller, old.token_id, overlap=overlap)).token
+    assert new.parent == first.token_id
+    assert find(house, child) == replace(child, parent=new.token_id)
+    assert [find(house, token) for token in (first, grandchild)] == [first, grandchild]
+    assert [type(event) for event in house.events()] == [TokenIssued]
+    wait(tokens(house).revoke(a_caller("bob"), new.token_id))
+    revoked = {event.token for event in house.events() if isinstance(event, TokenRevoked)}
+    assert revoked == {token.token_id for token in (new, child, grandchild)}
+
+
+def test_an_older_token_of_the_line_rotates_in_place(house: House, family: list[Token]) -> None:
+    """Not the parent alone: whoever is above."""
+    first, child, old, grandchild = family
+    new = wait(tokens(house).rotate(a_token_caller(first, MEMBER), old.token_id)).token
+    assert new.parent == child.token_id
+    assert find(house, grandchild) == replace(grandchild, parent=new.token_id)
+
+
+def test_another_token_that_rotates_becomes_the_parent(house: House, family: list[Token]) -> None:
+    """It knows the new secret. Those who had the old one keep nothing: what they made ends with it, and is told."""
+    other = house.add_token(a_token("Z" * 16))
+    first, old, child, grandchild = family
+    new = wait(tokens(house).rotate(a_token_caller(other, MEMBER), old.token_id)).token
+    assert new.parent == other.token_id
+    assert [find(house, token) for token in (old, child, grandchild)] == [
+        replace(token, revoked_at=START) for token in (old, child, grandchild)
+    ]
+    assert find(house, first) == first
+    assert house.events()[1:] == [TokenRevoked(token=token.token_id, owner=BOB) for token in (child, grandchild)]
+    wait(tokens(house).revoke(a_caller("bob"), other.token_id))
+    assert house.events()[-1] == TokenRevoked(token=new.token_id, owner=BOB)
+
+
+def test_what_the_old_token_made_lives_through_the_overlap(house: House, family: list[Token]) -> None:
+    """It stays the old one's when another token rotates, and ends when that one is revoked."""
+    other = house.add_token(a_token("Z" * 16))
+    _, old, child, grandchild = family
+    caller = a_token_caller(other, MEMBER)
+    new = wait(tokens(house).rotate(caller, old.token_id, overlap=timedelta(hours=1))).token
+    assert [find(house, token) for token in (child, grandchild)] == [child, grandchild]
+    assert [type(event) for event in house.events()] == [TokenIssued]
+    house.clock.advance(timedelta(hours=2))
+    wait(tokens(house).revoke(a_caller("bob"), old.token_id))
+    assert house.events()[1:] == [TokenRevoked(token=token.token_id, owner=BOB) for token in (old, child, grandchild)]
+    assert find(house, new) == new
+
+
+def test_a_token_does_not_rotate_one_that_it_comes_from(house: House, family: list[Token]) -> None:
+    """A stolen child would put itself in its parent's place."""
+    with pytest.raises(Forbidden, match="comes from") as raised:
+        wait(tokens(house).rotate(a_token_caller(family[2], MEMBER), family[0].token_id))
+    assert raised.value.code == "token-exceeds"
+    assert [find(house, token) for token in family] == family
     assert house.events() == []

@@ -76,6 +76,7 @@ def test_a_token_is_shown_once_and_kept_as_a_digest(house: House) -> None:
         scope=("read, upload on every project in every index",),
         expires_at=(START + timedelta(days=90)).isoformat(),
     )
+    assert row.parent is None
     assert held.secret not in repr((row, issued, entry))
 
 
@@ -99,6 +100,10 @@ def test_a_user_makes_tokens_for_himself(house: House) -> None:
     token = wait(tokens(house).issue(a_caller("bob", MEMBER), wanted)).token
     assert token.scope == Scope(frozenset({Right.READ}), frozenset({MAIN}), (ProjectPattern("acme-*"),))
     assert token.networks == wanted.networks
+    assert token.parent is None
+    (event,) = house.events()
+    assert isinstance(event, TokenIssued)
+    assert event.networks == ("10.0.0.0/8",)
 
 
 REFUSED: list[tuple[TokenRequest, type[Exception], str]] = [
@@ -186,6 +191,8 @@ def test_a_token_makes_a_narrower_one(house: House) -> None:
     child = wait(tokens(house).issue(a_token_caller(parent, MEMBER), TokenRequest(BOB))).token
     assert child.scope.rights == {Right.READ}
     assert child.expires_at == parent.expires_at
+    assert child.parent == parent.token_id
+    assert house.look(lambda tx: tx.tokens.find(child.token_id)) == child
     assert house.entries()[0].actor.name == f"user:bob token:{parent.token_id}"
 
 
@@ -254,6 +261,38 @@ def test_a_token_is_revoked_once(house: House) -> None:
     house.clock.advance(timedelta(hours=1))
     assert wait(service.revoke(OPERATOR, token.token_id)) == revoked == replace(token, revoked_at=START)
     assert house.events() == [TokenRevoked(token=token.token_id, owner=BOB)]
+
+
+def test_a_token_ends_with_all_that_it_made(house: House) -> None:
+    """Children of children and those of others too, each with its own event; what ended before and siblings stay."""
+    first = house.add_token(a_token("A" * 16))
+    child = house.add_token(replace(a_token("B" * 16, owner="eve"), parent=first.token_id))
+    ended = house.add_token(replace(a_token("C" * 16), parent=first.token_id, revoked_at=START))
+    grandchild = house.add_token(replace(a_token("D" * 16), parent=child.token_id, expires_at=START))
+    sibling = house.add_token(a_token("E" * 16))
+    house.clock.advance(timedelta(hours=1))
+    now = START + timedelta(hours=1)
+    service = tokens(house)
+    assert wait(service.revoke(a_caller("bob"), first.token_id)) == replace(first, revoked_at=now)
+    assert house.look(lambda tx: tx.tokens.list()) == (
+        replace(first, revoked_at=now),
+        replace(child, revoked_at=now),
+        ended,
+        replace(grandchild, revoked_at=now),
+        sibling,
+    )
+    assert house.events() == [
+        TokenRevoked(token=token.token_id, owner=token.owner) for token in (first, child, grandchild)
+    ]
+
+
+def test_a_token_does_not_take_the_one_that_made_it_along(house: House) -> None:
+    """Revoking goes down, never up."""
+    parent = house.add_token(a_token("A" * 16))
+    child = house.add_token(replace(a_token("B" * 16), parent=parent.token_id))
+    wait(tokens(house).revoke(a_caller("bob"), child.token_id))
+    assert house.look(lambda tx: tx.tokens.find(parent.token_id)) == parent
+    assert house.events() == [TokenRevoked(token=child.token_id, owner=BOB)]
 
 
 def test_another_users_token_looks_missing(house: House) -> None:

@@ -67,7 +67,7 @@ def list_tokens(owner: UserName | None) -> None:
 @group.command()
 @click.argument("token_id", metavar="ID", type=TOKEN_ID)
 def revoke(token_id: TokenId) -> None:
-    """End a token at once."""
+    """End a token at once, and all that it made."""
     from strongroom.cli.views import view_token
 
     token = run(lambda services, caller: services.tokens.revoke(caller, token_id))

@@ -48,6 +48,7 @@ def view_token(token: Token) -> View:
         "indexes": sorted(token.scope.indexes),
         "projects": list(token.scope.projects),
         "networks": [str(network) for network in token.networks],
+        "parent": token.parent,
         "created": _time(token.created_at),
         "expires": _time(token.expires_at),
         "revoked": _time(token.revoked_at),

@@ -115,7 +115,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token as it is stored: never its secret, only the keyed digest of it."""
+    """A token as it is stored: never its secret, only the keyed digest of it.
+
+    `parent` is the token that made it and takes it along when it is revoked.
+    """
 
     token_id: TokenId
     owner: UserName
@@ -127,6 +130,7 @@ class Token:
     networks: tuple[Network, ...] = ()
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+    parent: TokenId | None = None
 
 
 @dataclass(frozen=True, slots=True)

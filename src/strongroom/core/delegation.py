@@ -86,6 +86,7 @@ def _inherit(token: Token, parent: Token, *, wanted: TokenRequest) -> Token:
         ),
         networks=token.networks or parent.networks,
         expires_at=expires_at,
+        parent=parent.token_id,
     )
 
 
@@ -169,6 +170,7 @@ def token_issued(token: Token, *, replaces: TokenId | None = None) -> TokenIssue
         label=token.label,
         scope=tuple(describe_grant(grant) for grant in token.scope.grants()),
         expires_at="never" if token.expires_at is None else token.expires_at.isoformat(),
+        networks=tuple(map(str, token.networks)),
         replaces=replaces,
     )
 

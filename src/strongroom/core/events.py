@@ -124,13 +124,14 @@ class GrantRemoved(_Event, frozen=True, tag="grant-removed"):
 
 
 class TokenIssued(_Event, frozen=True, tag="token-issued"):
-    """A token was made. `replaces` is the token that it was rotated from."""
+    """A token was made, good from these networks or everywhere. `replaces` is the token that it was rotated from."""
 
     token: TokenId
     owner: UserName
     label: str = ""
     scope: tuple[str, ...] = ()
     expires_at: str = ""
+    networks: tuple[str, ...] = ()
     replaces: TokenId | None = None
 
 

@@ -95,15 +95,14 @@ class Tokens:
         return await self.catalog.read(load)
 
     async def revoke(self, caller: Caller, token_id: TokenId) -> Token:
-        """End the token at once; revoking it again changes nothing."""
+        """End the token and all that descend from it at once; revoking it again changes nothing."""
 
         def change(tx: Transaction) -> Token:
             token = _get_token(tx, caller, token_id=token_id)
             if token.revoked_at is not None:
                 return token
-            revoked = replace(token, revoked_at=self.clock.now())
-            tx.tokens.replace(revoked)
-            self._tell(tx, caller, event=TokenRevoked(token=token.token_id, owner=token.owner))
+            revoked = self._end(tx, caller, token=token)
+            self._end_descendants(tx, caller, token=token)
             return revoked
 
         return await self.catalog.write(change)
@@ -111,7 +110,9 @@ class Tokens:
     async def rotate(self, caller: Caller, token_id: TokenId, *, overlap: timedelta = AT_ONCE) -> IssuedToken:
         """Replace the token by one with the same scope and lifetime; the old one stays good for `overlap`.
 
-        Raises `Conflict` for a token that has ended.
+        What the old one made is the successor's from now on. Not if another token asks,
+        whose child the successor is: then it ends with the old one.
+        Raises `Conflict` for a token that has ended, `Forbidden` for one that the caller's comes from.
         """
         if not AT_ONCE <= overlap <= FAR_AWAY:
             raise InvalidRequest("token-overlap", "The overlap is no time to wait", "Use 0 or a time such as 1h.")
@@ -125,14 +126,31 @@ class Tokens:
             new = _successor(old, text, digest=self._digest(text), now=now)
             parent = _get_parent(tx, caller)
             if parent is not None:
-                new = replace(new, expires_at=delegation.earliest(new.expires_at, parent.expires_at))
+                expires_at = delegation.earliest(new.expires_at, parent.expires_at)
+                new = replace(new, expires_at=expires_at, parent=_get_successors_parent(tx, old, asking=parent))
                 _demand(delegation.judge_child(new, parent))
             tx.tokens.add(new)
             tx.tokens.replace(_predecessor(old, overlap, now=now))
             self._tell(tx, caller, event=delegation.token_issued(new, replaces=old.token_id))
+            if new.parent == old.parent:
+                _move_children(tx, old, new=new)
+            elif overlap == AT_ONCE:
+                self._end_descendants(tx, caller, token=old)
             return IssuedToken(new, text)
 
         return await self.catalog.write(change)
+
+    def _end(self, tx: Transaction, caller: Caller, *, token: Token) -> Token:
+        revoked = replace(token, revoked_at=self.clock.now())
+        tx.tokens.replace(revoked)
+        self._tell(tx, caller, event=TokenRevoked(token=token.token_id, owner=token.owner))
+        return revoked
+
+    def _end_descendants(self, tx: Transaction, caller: Caller, *, token: Token) -> None:
+        """Revoke what the token made, what that made, and so on: whoever stole it holds those as well."""
+        for descendant in tx.tokens.list_descendants(token.token_id):
+            if descendant.revoked_at is None:
+                self._end(tx, caller, token=descendant)
 
     def _make_text(self) -> TokenText:
         return make_token(self.secrets.token_bytes(ID_BYTES), self.secrets.token_bytes(SECRET_BYTES))
@@ -242,6 +260,39 @@ def _successor(old: Token, text: TokenText, *, digest: bytes, now: datetime) -> 
         expires_at=None if lifetime is None else now + lifetime,
         last_used_at=None,
     )
+
+
+def _get_successors_parent(tx: Transaction, old: Token, *, asking: Token) -> TokenId | None:
+    """Return what takes the successor along when it is revoked.
+
+    The token that asks learns the new secret. If it is the old one or above it, the
+    successor stays in its line; if not, it is the successor's parent.
+    """
+    if asking.token_id in _line(tx, old):
+        return old.parent
+    if old.token_id in _line(tx, asking):
+        raise Forbidden(
+            "token-exceeds",
+            f"The token '{asking.token_id}' may not replace one that it comes from",
+            "Sign in with a password, or with that token itself.",
+        )
+    return asking.token_id
+
+
+def _line(tx: Transaction, token: Token) -> set[TokenId]:
+    """Return the token's id and those of all above it."""
+    line: set[TokenId] = set()
+    above: Token | None = token
+    while above is not None and above.token_id not in line:
+        line.add(above.token_id)
+        above = None if above.parent is None else tx.tokens.find(above.parent)
+    return line
+
+
+def _move_children(tx: Transaction, old: Token, *, new: Token) -> None:
+    for descendant in tx.tokens.list_descendants(old.token_id):
+        if descendant.parent == old.token_id:
+            tx.tokens.replace(replace(descendant, parent=new.token_id))
 
 
 def _predecessor(old: Token, overlap: timedelta, *, now: datetime) -> Token:

@@ -32,6 +32,7 @@ def test_create(office: Office) -> None:
         "indexes": [],
         "projects": ["acme-*"],
         "networks": ["127.0.0.0/8"],
+        "parent": id_of(office.bob),
         "created_at": AT,
         "expires_at": IN_90_DAYS,
         "revoked_at": None,
@@ -117,6 +118,19 @@ def test_revoke(office: Office) -> None:
     refused = office.ask("GET", "/whoami", token=office.carol)
     assert (refused.status, refused.json["code"]) == (401, "token-revoked")
     assert office.events() == [TokenRevoked(token=id_of(office.carol), owner=UserName("carol"))]
+
+
+def test_revoke_what_it_made(office: Office) -> None:
+    """A token that a token made is shown with its parent, and void together with it."""
+    child = str(office.ask("POST", "/tokens", token=office.bob, json={}).json["secret"])
+    listed = _items(office.ask("GET", "/tokens", token=office.bob).json)
+    assert {item["id"]: item["parent"] for item in listed} == {id_of(child): id_of(office.bob), id_of(office.bob): None}
+    assert office.ask("DELETE", f"/tokens/{id_of(office.bob)}", token=office.ada).status == 200
+    refused = office.ask("GET", "/whoami", token=child)
+    assert (refused.status, refused.json["code"]) == (401, "token-revoked")
+    assert office.events()[1:] == [
+        TokenRevoked(token=id_of(text), owner=UserName("bob")) for text in (office.bob, child)
+    ]
 
 
 def test_others_tokens_are_missing(office: Office) -> None:

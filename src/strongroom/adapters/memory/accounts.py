@@ -63,6 +63,15 @@ class MemoryTokens:
         found = (token for token in self._state.tokens.values() if owner is None or token.owner == owner)
         return tuple(sorted(found, key=lambda token: (token.created_at, token.token_id)))
 
+    def list_descendants(self, token_id: TokenId) -> tuple[Token, ...]:
+        found: set[TokenId] = set()
+        makers = {token_id}
+        while makers:
+            made = {token.token_id for token in self._state.tokens.values() if token.parent in makers}
+            makers = made - found
+            found |= made
+        return tuple(token for token in self.list() if token.token_id in found)
+
     def add(self, token: Token) -> None:
         tokens = self._state.changing().tokens
         require(holds=token.token_id not in tokens, otherwise=f"There is a token '{token.token_id}' already")

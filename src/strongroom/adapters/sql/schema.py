@@ -129,7 +129,9 @@ tokens = Table(
     Column("networks", TextList, nullable=False),
     Column("revoked_at", Moment),
     Column("last_used_at", Moment),
+    Column("parent", NAME, index=True),
 )
+"""`parent` has no foreign key, so that rows can be copied in any order: rotation puts older tokens below newer ones."""
 
 events = Table(
     "events",

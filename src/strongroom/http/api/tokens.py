@@ -32,6 +32,7 @@ class TokenView(View):
     indexes: list[str]
     projects: list[str]
     networks: list[str]
+    parent: str | None = Field(description="The token that made it, and takes it along when it is revoked.")
     created_at: Time
     expires_at: Time | None
     revoked_at: Time | None
@@ -132,13 +133,14 @@ class TokenEndpoints:
         return _show_issued(await self._tokens.issue(caller, wanted))
 
     async def revoke_token(self, caller: CurrentCaller, token: TokenPlace) -> TokenView:
-        """Revoke a token, from the next request on; repeating it changes nothing."""
+        """Revoke a token and all that it made, from the next request on; repeating it changes nothing."""
         return _show(await self._tokens.revoke(caller, token))
 
     async def rotate_token(self, caller: CurrentCaller, token: TokenPlace, *, body: RotationBody) -> IssuedTokenView:
         """Replace a token by one with the same scope and lifetime; the answer holds its secret, once.
 
-        409 for a token that has ended.
+        What the old one made is the successor's from now on; if another token asks, the successor is
+        that one's child, and what the old one made ends with it. 409 for a token that has ended.
         """
         overlap = timedelta(seconds=body.overlap_seconds)
         return _show_issued(await self._tokens.rotate(caller, token, overlap=overlap))
@@ -157,6 +159,7 @@ def _show(token: Token) -> TokenView:
         indexes=sorted(token.scope.indexes),
         projects=list(token.scope.projects),
         networks=[str(network) for network in token.networks],
+        parent=token.parent,
         created_at=token.created_at,
         expires_at=token.expires_at,
         revoked_at=token.revoked_at,

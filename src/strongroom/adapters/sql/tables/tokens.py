@@ -15,6 +15,9 @@ from strongroom.core.names import IndexName, TokenId, UserName
 _FIND = select(tokens).where(tokens.c.token_id == bindparam("key"))
 _LIST = select(tokens).order_by(tokens.c.created_at, tokens.c.token_id)
 _LIST_OWNED = _LIST.where(tokens.c.owner == bindparam("owner_key"))
+_MADE = select(tokens.c.token_id).where(tokens.c.parent == bindparam("key")).cte("made", recursive=True)
+_BELOW = _MADE.union(select(tokens.c.token_id).where(tokens.c.parent == _MADE.c.token_id))
+_LIST_DESCENDANTS = _LIST.where(tokens.c.token_id.in_(select(_BELOW.c.token_id)))
 _ADD = insert(tokens)
 _REPLACE = update(tokens).where(tokens.c.token_id == bindparam("key"))
 _TOUCH = (
@@ -43,6 +46,10 @@ class SqlTokens:
         if owner is None:
             return tuple(_token(row) for row in self._connection.execute(_LIST))
         return tuple(_token(row) for row in self._connection.execute(_LIST_OWNED, {"owner_key": owner}))
+
+    def list_descendants(self, token_id: TokenId) -> tuple[Token, ...]:
+        """Return the tokens that it made, those that they made, and so on, oldest first; revoked ones too."""
+        return tuple(_token(row) for row in self._connection.execute(_LIST_DESCENDANTS, {"key": token_id}))
 
     def add(self, token: Token) -> None:
         """Raise `Conflict` when the id is taken, or there is no such owner."""
@@ -73,6 +80,7 @@ def _values(token: Token) -> dict[str, object]:
         "networks": tuple(map(str, token.networks)),
         "revoked_at": token.revoked_at,
         "last_used_at": token.last_used_at,
+        "parent": token.parent,
     }
 
 
@@ -92,4 +100,5 @@ def _token(row: AnyRow) -> Token:
         networks=tuple(map(ip_network, row.networks)),
         revoked_at=row.revoked_at,
         last_used_at=row.last_used_at,
+        parent=row.parent,
     )

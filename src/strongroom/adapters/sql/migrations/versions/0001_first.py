@@ -147,10 +147,12 @@ def _create_tokens() -> None:
         sa.Column("networks", TEXT_LIST, nullable=False),
         sa.Column("revoked_at", MOMENT),
         sa.Column("last_used_at", MOMENT),
+        sa.Column("parent", NAME),
         sa.PrimaryKeyConstraint("token_id", name="pk_tokens"),
         sa.ForeignKeyConstraint(["owner"], ["users.name"], name="fk_tokens_owner"),
     )
     op.create_index("ix_tokens_owner", "tokens", ["owner"])
+    op.create_index("ix_tokens_parent", "tokens", ["parent"])
 
 
 def _create_events() -> None:
