@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 CORPUS ?= .tools/corpus
 TESTS ?= tests
 
-# uv is quick; where it cannot reach the registry that pip is configured for, pip does the same.
-install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) \
+# uv is quick; where it cannot reach the registry that pip is configured for, pip does the same. Bytecode is made
+# here, so that no start compiles, whatever PYTHONDONTWRITEBYTECODE says.
+install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(1) \
 	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1)
 
 .PHONY: help serve dev lint format test test-quick bench corpus proof-crash proof-load proof-access proof-openapi clean
@@ -68,10 +69,12 @@ $(BIN)/uv:
 
 $(VENV)/.runtime: pyproject.toml | $(BIN)/uv
 	$(call install,-e .)
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/uv
 	$(call install,-e '.[postgres]' --group dev)
+	@$(BIN)/python -m compileall -q src
 	@touch $@ $(VENV)/.runtime
 
 $(VENV)/.clients: tests/clients.py $(wildcard tests/functional/requirements/*.txt) $(VENV)/.dev
