@@ -114,12 +114,13 @@ def local_operator() -> Caller:
 
 def run_server(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; the workers read the settings from the environment."""
-    from granian import Granian
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
-    Granian(
+    from strongroom.http.server import Server
+
+    Server(
         "strongroom.bootstrap:application",
         factory=True,
         address=settings.host,
