@@ -57,7 +57,7 @@ LANE_ROUTES = (
     LaneRoute("/packages/{index}/files/{project}/{filename}", _READ_PROJECT),
     LaneRoute("/packages/{index}/files/{project}/{filename}.metadata", _READ_PROJECT),
 )
-"""What the lane serves; the check at start reads it beside the router's routes."""
+"""What the lane serves; the access matrix is run over it beside the router's routes."""
 
 
 @dataclass(slots=True)
