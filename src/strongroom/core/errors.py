@@ -87,6 +87,14 @@ class Unavailable(StrongroomError):
     """A store does not answer now; the same request may succeed later."""
 
 
+class UpstreamFault(StrongroomError):
+    """An upstream failed, or gave something that it must not give."""
+
+
+class UpstreamTimeout(UpstreamFault):
+    """An upstream did not answer in time."""
+
+
 class StorageFull(StrongroomError):
     """The disk has no room for the upload."""
 

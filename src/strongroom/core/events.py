@@ -16,7 +16,7 @@ from datetime import datetime
 import msgspec
 
 from strongroom.core.errors import InvalidRequest
-from strongroom.core.names import Filename, IndexName, ProjectName, Sha256, TokenId, UserName
+from strongroom.core.names import Filename, IndexName, ProjectName, ProjectPattern, Sha256, TokenId, UserName
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
@@ -29,14 +29,24 @@ class IndexCreated(_Event, frozen=True, tag="index-created"):
     index: IndexName
     accepts_uploads: bool = True
     anonymous_read: bool = False
+    bases: tuple[IndexName, ...] = ()
+    upstream: str = ""
+    rules: str = ""
+    forbids_reserved: bool = False
+    needs_approval: bool = False
 
 
 class IndexChanged(_Event, frozen=True, tag="index-changed"):
-    """An index's settings were changed to these."""
+    """An index's settings were changed to these. `upstream` names no credentials, `rules` is JSON."""
 
     index: IndexName
     accepts_uploads: bool = True
     anonymous_read: bool = False
+    bases: tuple[IndexName, ...] = ()
+    upstream: str = ""
+    rules: str = ""
+    forbids_reserved: bool = False
+    needs_approval: bool = False
 
 
 class IndexDeleted(_Event, frozen=True, tag="index-deleted"):
@@ -91,6 +101,89 @@ class StatusChanged(_Event, frozen=True, tag="status-changed"):
     index: IndexName
     project: ProjectName
     status: str
+    reason: str = ""
+
+
+class NameHeld(_Event, frozen=True, tag="name-held"):
+    """An index reserved a name or a prefix, claimed a name that exists upstream, or laid its files over it."""
+
+    index: IndexName
+    pattern: ProjectPattern
+    hold: str
+    reason: str = ""
+
+
+class NameReleased(_Event, frozen=True, tag="name-released"):
+    """An index let go of a name or a prefix; its own files keep deciding for their names."""
+
+    index: IndexName
+    pattern: ProjectPattern
+    hold: str
+
+
+class ExemptionRequested(_Event, frozen=True, tag="exemption-requested"):
+    """Somebody asked that a rule lets versions of a project through."""
+
+    index: IndexName
+    project: ProjectName
+    exemption: str
+    versions: str
+    code: str
+    expires_at: str
+    reason: str = ""
+
+
+class ExemptionDecided(_Event, frozen=True, tag="exemption-decided"):
+    """An exemption was approved, refused or withdrawn."""
+
+    index: IndexName
+    project: ProjectName
+    exemption: str
+    decision: str
+    expires_at: str
+    reason: str = ""
+
+
+class PromotionRequested(_Event, frozen=True, tag="promotion-requested"):
+    """A release waits to be promoted into `index`: one event for each release of the promotion."""
+
+    index: IndexName
+    project: ProjectName
+    version: str
+    filenames: tuple[Filename, ...]
+    source: IndexName
+    promotion: str
+
+
+class Promoted(_Event, frozen=True, tag="promoted"):
+    """A release of `source` is offered in `index` too: one event for each release of the promotion."""
+
+    index: IndexName
+    project: ProjectName
+    version: str
+    filenames: tuple[Filename, ...]
+    source: IndexName
+    promotion: str
+
+
+class PromotionRefused(_Event, frozen=True, tag="promotion-refused"):
+    """A promotion that waited was refused: one event for each release of it."""
+
+    index: IndexName
+    project: ProjectName
+    version: str
+    promotion: str
+    reason: str = ""
+
+
+class PromotionUndone(_Event, frozen=True, tag="promotion-undone"):
+    """A promoted release was taken back out of `index`: one event for each release of the promotion."""
+
+    index: IndexName
+    project: ProjectName
+    version: str
+    filenames: tuple[Filename, ...]
+    promotion: str
     reason: str = ""
 
 
@@ -157,6 +250,14 @@ Event = (
     | Unyanked
     | Deleted
     | StatusChanged
+    | NameHeld
+    | NameReleased
+    | ExemptionRequested
+    | ExemptionDecided
+    | PromotionRequested
+    | Promoted
+    | PromotionRefused
+    | PromotionUndone
     | UserCreated
     | UserChanged
     | GrantAdded
@@ -179,8 +280,23 @@ AccessEvent = (
 )
 """Events after which a cached answer to "who may" must be asked again."""
 
-ProjectEvent = Uploaded | Yanked | Unyanked | Deleted | StatusChanged
-"""Events after which the pages of `event.index`, `event.project` look different."""
+ProjectEvent = (
+    Uploaded
+    | Yanked
+    | Unyanked
+    | Deleted
+    | StatusChanged
+    | ExemptionRequested
+    | ExemptionDecided
+    | PromotionRequested
+    | Promoted
+    | PromotionRefused
+    | PromotionUndone
+)
+"""Events about `event.project`: its pages may look different afterwards, in each index that gets it from there."""
+
+SourceEvent = IndexCreated | IndexChanged | IndexDeleted | NameHeld | NameReleased
+"""Events after which names may come from other sources, or through other rules, in every index."""
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -13,6 +13,8 @@ from enum import StrEnum
 from packaging.version import Version
 
 from strongroom.core.names import Filename, IndexName, ProjectName, Sha256, UserName
+from strongroom.core.rules import NO_RULES, Rules
+from strongroom.core.upstream import Upstream
 
 
 class PackageType(StrEnum):
@@ -45,16 +47,22 @@ class ProjectStatus(StrEnum):
 class Index:
     """A named set of projects with its own URL.
 
-    `bases` and `upstream_url` say where a name may come from besides the own
-    files; they are stored here and looked up from a later version on.
+    A name comes from its own files, else from its `bases` in their order, else from its
+    `upstream` (`sources.py`). `rules` judge what comes through from upstreams.
+    `forbids_reserved`: a reserved name without files is answered 403 instead of 404, so
+    that uv does not ask the next index. `needs_approval`: what is promoted into it waits
+    for somebody who manages it.
     """
 
     name: IndexName
     created_at: datetime
     accepts_uploads: bool = True
     anonymous_read: bool = False
-    upstream_url: str | None = None
     bases: tuple[IndexName, ...] = ()
+    upstream: Upstream | None = None
+    rules: Rules = NO_RULES
+    forbids_reserved: bool = False
+    needs_approval: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +113,11 @@ class File:
     serves_metadata: bool = False
     provenance_sha256: Sha256 | None = None
     yank: Yank | None = None
+
+    @property
+    def has_provenance(self) -> bool:
+        """Return whether PEP 740 provenance can be fetched."""
+        return self.provenance_sha256 is not None
 
 
 @dataclass(frozen=True, slots=True)

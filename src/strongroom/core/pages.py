@@ -7,28 +7,35 @@ and does not load anything (`services/browse.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from strongroom.core.access import Anonymous, Grant, Operator, Principal, ProjectTarget, Right, Signed, allows
 from strongroom.core.errors import Forbidden
+from strongroom.core.mirrored import Copy, Offered, UpstreamPage
 from strongroom.core.model import File, Project, ProjectStatus
-from strongroom.core.names import EVERY_PROJECT, IndexName, ProjectName
-from strongroom.core.policy import Allow
+from strongroom.core.names import EVERY_PROJECT, Filename, IndexName, ProjectName
+from strongroom.core.policy import Allow, Refuse
+from strongroom.core.screening import Gate, next_change, screen
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectPage:
-    """What the page of a project says. `files` are the ones that show, by version and name."""
+    """What the page of a project says. `files` are the ones that show, by version and name.
+
+    `valid_until`: what comes from an upstream may look different from then on.
+    """
 
     index: IndexName
     project: ProjectName
     display_name: str
     status: ProjectStatus
     status_reason: str | None
-    files: tuple[File, ...]
+    files: tuple[Offered, ...]
     versions: tuple[str, ...]
     serial: int
+    valid_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +64,63 @@ class ProjectList:
         return max((entry.serial for entry in self.entries), default=0)
 
 
-def make_project_page(project: Project, files: Iterable[File]) -> ProjectPage:
-    """Return the page of a project; a yanked file shows (PEP 592), a quarantined project's do not."""
+def make_project_page(project: Project, files: Iterable[File], *, asked: IndexName | None = None) -> ProjectPage:
+    """Return the page of a project; a yanked file shows (PEP 592), a quarantined project's do not.
+
+    `asked` is the index under whose URL it is shown, when that gets it from another.
+    """
     shown = sort_files(files) if project.status.offers_files else ()
     return ProjectPage(
-        index=project.index,
+        index=asked or project.index,
         project=project.name,
         display_name=project.display_name,
         status=project.status,
         status_reason=project.status_reason,
         files=shown,
-        versions=tuple(map(str, dict.fromkeys(file.version for file in shown))),  # 1.0 and 1.0.0 are one version
+        versions=list_versions(shown),
         serial=project.serial,
     )
+
+
+def make_upstream_page(
+    page: UpstreamPage, gates: tuple[Gate, ...], *, copies: Mapping[Filename, Copy], asked: IndexName, now: datetime
+) -> ProjectPage:
+    """Return an upstream's page less what the rules on the way hide; a quarantined project's files do not show.
+
+    Its `valid_until` is when a rule or an exemption decides otherwise by itself.
+    """
+    shown: list[Offered] = []
+    changes = [next_change(gates, now=now)]
+    for file in page.files if page.status.offers_files else ():
+        verdict = screen(file, gates, now=now, copy=copies.get(file.filename))
+        if isinstance(verdict, Refuse):
+            changes.append(verdict.until)
+        else:
+            shown.append(file)
+    files = sort_files(shown)
+    return ProjectPage(
+        index=asked,
+        project=page.project,
+        display_name=page.project,
+        status=page.status,
+        status_reason=page.status_reason,
+        files=files,
+        versions=list_versions(files),
+        serial=0,
+        valid_until=min((change for change in changes if change is not None), default=None),
+    )
+
+
+def overlay_page(own: ProjectPage, below: ProjectPage) -> ProjectPage:
+    """Return one page of both; where both have a filename, the own file stands."""
+    taken = {file.filename for file in own.files}
+    files = sort_files([*own.files, *(file for file in below.files if file.filename not in taken)])
+    return replace(own, files=files, versions=list_versions(files), valid_until=below.valid_until)
+
+
+def list_versions(files: Iterable[Offered]) -> tuple[str, ...]:
+    """Return the versions of the files in their order; 1.0 and 1.0.0 are one version."""
+    return tuple(map(str, dict.fromkeys(file.version for file in files)))
 
 
 def make_project_list(index: IndexName, projects: Iterable[Project]) -> ProjectList:
@@ -78,7 +129,7 @@ def make_project_list(index: IndexName, projects: Iterable[Project]) -> ProjectL
     return ProjectList(index, tuple(ProjectEntry(item.name, item.display_name, item.serial) for item in shown))
 
 
-def sort_files(files: Iterable[File]) -> tuple[File, ...]:
+def sort_files(files: Iterable[Offered]) -> tuple[Offered, ...]:
     """Return the files by version, then by name."""
     return tuple(sorted(files, key=lambda file: (file.version, file.filename)))
 

@@ -7,6 +7,7 @@ itself; the rules live in `access.py`, `upload.py` and `policies/`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +17,15 @@ class Allow:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """It may not happen: a stable code, one sentence, and what to do about it."""
+    """It may not happen: a stable code, one sentence, and what to do about it.
+
+    `until` is when the refusal ends by itself, where it does.
+    """
 
     code: str
     reason: str
     hint: str = ""
+    until: datetime | None = None
 
     @property
     def sentence(self) -> str:

@@ -30,6 +30,8 @@ STATUS: dict[type[errors.StrongroomError], HTTPStatus] = {
     errors.TooSlow: HTTPStatus.REQUEST_TIMEOUT,
     errors.TooMany: HTTPStatus.TOO_MANY_REQUESTS,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.UpstreamFault: HTTPStatus.BAD_GATEWAY,
+    errors.UpstreamTimeout: HTTPStatus.GATEWAY_TIMEOUT,
     errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.StorageFault: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.ConfigurationFault: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -69,7 +71,7 @@ def extra_headers(error: errors.StrongroomError) -> Headers:
     match error:
         case errors.Unauthenticated():
             return [(b"www-authenticate", CHALLENGE)]
-        case errors.Unavailable() | errors.TooMany():
+        case errors.Unavailable() | errors.TooMany() | errors.UpstreamFault():
             return [(b"retry-after", _RETRY_AFTER_SECONDS)]
         case errors.NotAllowed(allowed=allowed):
             return [(b"allow", ", ".join(allowed).encode("latin-1"))]

@@ -12,6 +12,15 @@ from typing import TypeVar
 from strongroom.adapters.memory.accounts import MemoryTokens, MemoryUsers
 from strongroom.adapters.memory.log import MemoryEvents, MemoryLeases
 from strongroom.adapters.memory.packages import MemoryFiles, MemoryIndexes, MemoryProjects
+from strongroom.adapters.memory.passage import (
+    MemoryAskedNames,
+    MemoryCopies,
+    MemoryExemptions,
+    MemoryNameLists,
+    MemoryPromotions,
+    MemoryReservations,
+    MemoryUpstreamPages,
+)
 from strongroom.adapters.memory.state import State
 from strongroom.core.errors import Unavailable
 from strongroom.ports import Transaction
@@ -66,4 +75,11 @@ class MemoryCatalog:
             tokens=MemoryTokens(state),
             events=MemoryEvents(state, self._chain_key),
             leases=MemoryLeases(state),
+            reservations=MemoryReservations(state),
+            upstream_pages=MemoryUpstreamPages(state),
+            copies=MemoryCopies(state),
+            name_lists=MemoryNameLists(state),
+            asked_names=MemoryAskedNames(state),
+            exemptions=MemoryExemptions(state),
+            promotions=MemoryPromotions(state),
         )

@@ -62,6 +62,10 @@ class MemoryProjects:
         require(holds=is_empty, otherwise=f"The project '{name}' has files")
         state.projects.pop((index, name), None)
 
+    def find_owners(self, name: ProjectName) -> frozenset[IndexName]:
+        projects = {index for index, project in self._state.projects if project == name}
+        return frozenset(projects | {item.index for item in self._state.tombstones.values() if item.project == name})
+
 
 class MemoryFiles:
     """`ports.Files` on one state."""
@@ -93,7 +97,6 @@ class MemoryFiles:
     def bury(self, tombstone: Tombstone) -> None:
         state = self._state.changing()
         key = (tombstone.index, tombstone.filename)
-        require(holds=key not in state.tombstones, otherwise=f"The file '{tombstone.filename}' was deleted before")
         state.tombstones[key] = tombstone
         state.files.pop(key, None)
 

@@ -11,8 +11,12 @@ from dataclasses import dataclass, field, fields
 from strongroom.core.access import Grant, Token
 from strongroom.core.errors import Conflict, StorageFault
 from strongroom.core.events import Entry
+from strongroom.core.exemptions import Exemption
+from strongroom.core.mirrored import AskedName, Copy, NameList, UpstreamPage
 from strongroom.core.model import File, Index, Lease, Project, SetupLink, Tombstone, User
-from strongroom.core.names import Filename, IndexName, ProjectName, TokenId, UserName
+from strongroom.core.names import Filename, IndexName, ProjectName, ProjectPattern, TokenId, UserName
+from strongroom.core.promotions import Promotion
+from strongroom.core.reservations import Reservation
 
 
 @dataclass(slots=True)
@@ -29,6 +33,13 @@ class State:
     entries: dict[int, Entry] = field(default_factory=dict)
     leases: dict[str, Lease] = field(default_factory=dict)
     setup_links: dict[bytes, SetupLink] = field(default_factory=dict)
+    reservations: dict[tuple[IndexName, ProjectPattern], Reservation] = field(default_factory=dict)
+    upstream_pages: dict[tuple[IndexName, ProjectName], UpstreamPage] = field(default_factory=dict)
+    copies: dict[tuple[IndexName, Filename], Copy] = field(default_factory=dict)
+    name_lists: dict[IndexName, NameList] = field(default_factory=dict)
+    asked_names: dict[tuple[IndexName, ProjectName], AskedName] = field(default_factory=dict)
+    exemptions: dict[str, Exemption] = field(default_factory=dict)
+    promotions: dict[str, Promotion] = field(default_factory=dict)
     is_writable: bool = False
 
     def copy(self) -> State:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 import msgspec
 
-from strongroom.core.model import File, ProjectStatus
+from strongroom.core.mirrored import Offered
+from strongroom.core.model import ProjectStatus
 from strongroom.core.pages import ProjectList, ProjectPage
 from strongroom.core.simpleapi.negotiate import PageType
 
@@ -63,12 +65,12 @@ class _File(msgspec.Struct, omit_defaults=True, rename="kebab"):
     filename: str
     url: str
     hashes: dict[str, str]
-    size: int
-    upload_time: str
     yanked: bool | str
+    size: int | None = None
+    upload_time: str | None = None
     requires_python: str | None = None
-    core_metadata: dict[str, str] | None = None
-    dist_info_metadata: dict[str, str] | None = None
+    core_metadata: dict[str, str] | Literal[True] | None = None
+    dist_info_metadata: dict[str, str] | Literal[True] | None = None
     provenance: str | None = None
 
 
@@ -109,18 +111,18 @@ def _status_json(page: ProjectPage) -> _Status | None:
     return _Status(page.status.value, page.status_reason or None)
 
 
-def _file_json(file: File, links: Links) -> _File:
-    metadata: dict[str, str] | None = None
-    if file.serves_metadata and file.metadata_sha256:
-        metadata = {"sha256": file.metadata_sha256}
+def _file_json(file: Offered, links: Links) -> _File:
+    metadata: dict[str, str] | Literal[True] | None = None
+    if file.serves_metadata:
+        metadata = {"sha256": file.metadata_sha256} if file.metadata_sha256 else True
     return _File(
         filename=file.filename,
         url=_file_url(file, links),
         hashes={"sha256": file.sha256},
-        size=file.size_bytes,
-        upload_time=render_upload_time(file.uploaded_at),
         # PEP 691: "either a boolean ... or an arbitrary, but non-empty, string".
         yanked=False if file.yank is None else file.yank.reason or True,
+        size=file.size_bytes,
+        upload_time=None if file.uploaded_at is None else render_upload_time(file.uploaded_at),
         requires_python=file.requires_python or None,
         core_metadata=metadata,
         dist_info_metadata=metadata,
@@ -163,15 +165,16 @@ def _status_html(page: ProjectPage) -> list[str]:
     return lines
 
 
-def _anchor(file: File, links: Links) -> str:
+def _anchor(file: Offered, links: Links) -> str:
     attributes = [f'href="{_escape(_file_url(file, links))}#sha256={file.sha256}"']
     if file.requires_python:
         attributes.append(f'data-requires-python="{_escape(file.requires_python)}"')
     if file.yank is not None:
         attributes.append(f'data-yanked="{_escape(file.yank.reason)}"')
-    if file.serves_metadata and file.metadata_sha256:
-        attributes.append(f'data-dist-info-metadata="sha256={file.metadata_sha256}"')
-        attributes.append(f'data-core-metadata="sha256={file.metadata_sha256}"')
+    if file.serves_metadata:
+        metadata = f"sha256={file.metadata_sha256}" if file.metadata_sha256 else "true"
+        attributes.append(f'data-dist-info-metadata="{metadata}"')
+        attributes.append(f'data-core-metadata="{metadata}"')
     provenance = _provenance_url(file, links)
     if provenance is not None:
         attributes.append(f'data-provenance="{_escape(provenance)}"')
@@ -196,13 +199,13 @@ def _list_html(projects: ProjectList) -> bytes:
     return "\n".join(lines).encode("ascii", "xmlcharrefreplace")
 
 
-def _file_url(file: File, links: Links) -> str:
+def _file_url(file: Offered, links: Links) -> str:
     # A filename's alphabet (`names.parse_filename`) needs no quoting in a URL's path.
     return f"{links.files}{file.project}/{file.filename}"
 
 
-def _provenance_url(file: File, links: Links) -> str | None:
-    if links.integrity is None or file.provenance_sha256 is None:
+def _provenance_url(file: Offered, links: Links) -> str | None:
+    if links.integrity is None or not file.has_provenance:
         return None
     return f"{links.integrity}{file.project}/{file.version}/{file.filename}/provenance"
 

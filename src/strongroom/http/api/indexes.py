@@ -120,7 +120,7 @@ def _show(index: Index) -> IndexView:
         created_at=index.created_at,
         accepts_uploads=index.accepts_uploads,
         anonymous_read=index.anonymous_read,
-        upstream_url=index.upstream_url,
+        upstream_url=None if index.upstream is None else index.upstream.url,
         bases=list(index.bases),
     )
 

@@ -8,6 +8,7 @@ from strongroom.adapters.sql.rows import AnyRow, change_row, delete_rows, insert
 from strongroom.adapters.sql.schema import indexes
 from strongroom.core.model import Index
 from strongroom.core.names import IndexName
+from strongroom.core.upstream import Upstream
 
 _FIND = select(indexes).where(indexes.c.name == bindparam("key"))
 _LIST = select(indexes).order_by(indexes.c.name)
@@ -53,7 +54,7 @@ def _values(index: Index) -> dict[str, object]:
         "created_at": index.created_at,
         "accepts_uploads": index.accepts_uploads,
         "anonymous_read": index.anonymous_read,
-        "upstream_url": index.upstream_url,
+        "upstream_url": None if index.upstream is None else index.upstream.url,
         "bases": index.bases,
     }
 
@@ -64,6 +65,6 @@ def _index(row: AnyRow) -> Index:
         created_at=row.created_at,
         accepts_uploads=row.accepts_uploads,
         anonymous_read=row.anonymous_read,
-        upstream_url=row.upstream_url,
+        upstream=None if row.upstream_url is None else Upstream(row.upstream_url),
         bases=row.bases,
     )

@@ -1,0 +1,63 @@
+"""What the services need from outside, as protocols; `adapters/` implement them.
+
+Transactions are plain synchronous functions handed to the catalog, which runs them
+in a thread of its own, so that nobody can await inside one. Adapters raise only the
+errors of `core/errors.py`: `Unavailable`, `StorageFull`, `StorageFault`, `Conflict`,
+`UpstreamFault`.
+"""
+
+from __future__ import annotations
+
+from strongroom.ports.blobs import BlobInfo, Blobs, Incoming, Inspector
+from strongroom.ports.catalog import Catalog, Transaction
+from strongroom.ports.mirror import Arriving, KnownNames, Mirror, NameKnowledge
+from strongroom.ports.outside import Clock, Passwords, Seals, Secrets
+from strongroom.ports.passage import (
+    AskedNames,
+    Copies,
+    Exemptions,
+    NameLists,
+    Promotions,
+    Reservations,
+    UpstreamPages,
+)
+from strongroom.ports.tables import Events, Files, Indexes, Leases, Projects, Tokens, Users
+from strongroom.ports.upstream import Body, Missing, Origin, PageBody, Part, Unchanged, UpstreamClient
+
+__all__ = [
+    "Arriving",
+    "AskedNames",
+    "BlobInfo",
+    "Blobs",
+    "Body",
+    "Catalog",
+    "Clock",
+    "Copies",
+    "Events",
+    "Exemptions",
+    "Files",
+    "Incoming",
+    "Indexes",
+    "Inspector",
+    "KnownNames",
+    "Leases",
+    "Mirror",
+    "Missing",
+    "NameKnowledge",
+    "NameLists",
+    "Origin",
+    "PageBody",
+    "Part",
+    "Passwords",
+    "Projects",
+    "Promotions",
+    "Reservations",
+    "Seals",
+    "Secrets",
+    "Tokens",
+    "Transaction",
+    "Unchanged",
+    "UpstreamClient",
+    "UpstreamPages",
+    "Users",
+]
