@@ -1,0 +1,59 @@
+"""What all parts of the mirror work with: the stores, the network, and where an index's upstream is.
+
+Decides whether an upstream may be asked at all, and with which credentials. Does not
+ask it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from strongroom.core.errors import UpstreamFault
+from strongroom.core.model import Index
+from strongroom.core.upstream import Upstream
+from strongroom.ports import Blobs, Catalog, Clock, Origin, Seals, Secrets, UpstreamClient
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The stores and the network. `offline`: no upstream of any index is asked."""
+
+    catalog: Catalog
+    blobs: Blobs
+    client: UpstreamClient
+    seals: Seals
+    clock: Clock
+    secrets: Secrets
+    offline: bool = False
+
+    def is_offline(self, index: Index) -> bool:
+        """Return whether the index's upstream is never asked."""
+        return self.offline or _upstream(index).is_offline
+
+    def origin(self, index: Index) -> Origin:
+        """Return where the index's upstream is, with its credentials.
+
+        Raises `UpstreamFault` when it may not be asked, `StorageFault` when the
+        credentials were sealed with another key.
+        """
+        upstream = _upstream(index)
+        if self.is_offline(index):
+            raise UpstreamFault(
+                "upstream-offline",
+                f"The index '{index.name}' is offline, and this is not among what it has kept",
+                "Fill the cache while it is online (strongroom mirror sync), or let it go online.",
+            )
+        if upstream.credentials is None:
+            return Origin(upstream.url)
+        username, _, password = self.seals.unseal(upstream.credentials).partition(":")
+        return Origin(upstream.url, username, password)
+
+
+def _upstream(index: Index) -> Upstream:
+    if index.upstream is None:
+        raise UpstreamFault(
+            "no-upstream",
+            f"The index '{index.name}' has no upstream",
+            "Give it one (strongroom index set), or ask an index that has one.",
+        )
+    return index.upstream
