@@ -39,7 +39,7 @@ class Parts:
         upstream = _upstream(index)
         if self.is_offline(index):
             raise UpstreamFault(
-                "upstream-offline",
+                "offline",
                 f"The index '{index.name}' is offline, and this is not among what it has kept",
                 "Fill the cache while it is online (strongroom mirror sync), or let it go online.",
             )
