@@ -15,7 +15,8 @@ import msgspec
 from packaging.metadata import RawMetadata, parse_email
 from packaging.version import Version
 
-from strongroom.core.model import File, PackageType
+from strongroom.core.mirrored import Offered, UpstreamFile
+from strongroom.core.model import PackageType
 from strongroom.core.pages import ProjectPage
 from strongroom.core.simpleapi.render import render_upload_time
 
@@ -53,9 +54,9 @@ def choose_release(page: ProjectPage, version: Version | None) -> Version | None
     )
 
 
-def find_described_file(page: ProjectPage, version: Version) -> File | None:
+def find_described_file(page: ProjectPage, version: Version) -> Offered | None:
     """Return the file whose metadata stands for the release: a wheel if there is one."""
-    described = [file for file in page.files if file.version == version and file.metadata_sha256 is not None]
+    described = [file for file in page.files if file.version == version and _is_described(file)]
     wheels = (file for file in described if file.package_type is PackageType.WHEEL)
     return next(wheels, described[0] if described else None)
 
@@ -86,7 +87,7 @@ def _body(facts: ReleaseFacts, places: Places, *, with_releases: bool) -> dict[s
     return body
 
 
-def _info(facts: ReleaseFacts, places: Places, *, files: Sequence[File]) -> dict[str, object]:
+def _info(facts: ReleaseFacts, places: Places, *, files: Sequence[Offered]) -> dict[str, object]:
     raw, _unparsed = parse_email(facts.metadata)
     project_url = f"{places.projects}{facts.page.project}/"
     yanked = not _has_unyanked(files)
@@ -132,37 +133,50 @@ def _described(raw: RawMetadata) -> dict[str, object]:
     }
 
 
-def _file(file: File, places: Places) -> dict[str, object]:
-    digests = {"blake2b_256": file.blake2b_256, "md5": file.md5, "sha256": file.sha256}
-    metadata = file.metadata_sha256 if file.serves_metadata else None
+def _file(file: Offered, places: Places) -> dict[str, object]:
+    digests = {"sha256": file.sha256, **_more_digests(file)}
+    metadata: dict[str, str] | bool = False
+    if file.serves_metadata:
+        metadata = {"sha256": file.metadata_sha256} if file.metadata_sha256 else True
     return {
         "comment_text": None,
-        "core-metadata": {"sha256": metadata} if metadata else False,
-        "digests": {name: digest for name, digest in digests.items() if digest is not None},
+        "core-metadata": metadata,
+        "digests": digests,
         "downloads": -1,
         "filename": file.filename,
         "has_sig": False,
-        "md5_digest": file.md5,
+        "md5_digest": digests.get("md5"),
         "packagetype": file.package_type.value,
         "python_version": file.python_tag,
         "requires_python": file.requires_python,
         "size": file.size_bytes,
-        "upload_time": _seconds(file.uploaded_at),
-        "upload_time_iso_8601": render_upload_time(file.uploaded_at),
+        "upload_time": None if file.uploaded_at is None else _seconds(file.uploaded_at),
+        "upload_time_iso_8601": None if file.uploaded_at is None else render_upload_time(file.uploaded_at),
         "url": f"{places.files}{file.project}/{file.filename}",
         "yanked": file.yank is not None,
         "yanked_reason": None if file.yank is None else file.yank.reason or None,
     }
 
 
-def _group_by_version(files: Sequence[File]) -> dict[Version, list[File]]:
-    releases: dict[Version, list[File]] = {}
+def _more_digests(file: Offered) -> dict[str, str]:
+    if isinstance(file, UpstreamFile):
+        return {}
+    digests = {"blake2b_256": file.blake2b_256, "md5": file.md5}
+    return {name: digest for name, digest in digests.items() if digest is not None}
+
+
+def _is_described(file: Offered) -> bool:
+    return file.serves_metadata if isinstance(file, UpstreamFile) else file.metadata_sha256 is not None
+
+
+def _group_by_version(files: Sequence[Offered]) -> dict[Version, list[Offered]]:
+    releases: dict[Version, list[Offered]] = {}
     for file in files:
         releases.setdefault(file.version, []).append(file)
     return releases
 
 
-def _has_unyanked(files: Sequence[File]) -> bool:
+def _has_unyanked(files: Sequence[Offered]) -> bool:
     return any(file.yank is None for file in files)
 
 

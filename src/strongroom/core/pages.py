@@ -53,10 +53,12 @@ class ProjectList:
 
     `serial` is the latest of its entries, not the catalog's: it must not tell a
     reader of few projects when others change, and two workers must render the same bytes.
+    `valid_until`: names of upstreams may have come by from then on.
     """
 
     index: IndexName
     entries: tuple[ProjectEntry, ...]
+    valid_until: datetime | None = None
 
     @property
     def serial(self) -> int:
@@ -123,10 +125,23 @@ def list_versions(files: Iterable[Offered]) -> tuple[str, ...]:
     return tuple(map(str, dict.fromkeys(file.version for file in files)))
 
 
-def make_project_list(index: IndexName, projects: Iterable[Project]) -> ProjectList:
-    """Return the list of an index's projects; a quarantined one is not offered at all."""
-    shown = sorted((project for project in projects if project.status.offers_files), key=lambda project: project.name)
-    return ProjectList(index, tuple(ProjectEntry(item.name, item.display_name, item.serial) for item in shown))
+def make_project_list(
+    index: IndexName, projects: Iterable[Project], *, names: Iterable[ProjectName] = ()
+) -> ProjectList:
+    """Return the list of an index's projects: own ones, of which the first of a name counts, and names of upstreams.
+
+    A quarantined project is not offered at all.
+    """
+    own: dict[ProjectName, Project] = {}
+    for project in projects:
+        own.setdefault(project.name, project)
+    entries = {name: ProjectEntry(name, name, 0) for name in names if name not in own}
+    entries |= {
+        project.name: ProjectEntry(project.name, project.display_name, project.serial)
+        for project in own.values()
+        if project.status.offers_files
+    }
+    return ProjectList(index, tuple(entries[name] for name in sorted(entries)))
 
 
 def sort_files(files: Iterable[Offered]) -> tuple[Offered, ...]:
@@ -135,16 +150,21 @@ def sort_files(files: Iterable[Offered]) -> tuple[Offered, ...]:
 
 
 def demand_offered(project: Project) -> None:
-    """Raise `Forbidden` when the project's files are withheld.
+    """Raise `Forbidden` when the project's files are withheld."""
+    demand_status(project.name, project.status, reason=project.status_reason)
+
+
+def demand_status(name: ProjectName, status: ProjectStatus, *, reason: str | None) -> None:
+    """Raise `Forbidden` for a status with which no files are offered.
 
     PEP 792: an index MUST NOT offer the files of a quarantined project. Only who may
     read the project gets here, so he is told why instead of "not found".
     """
-    if not project.status.offers_files:
-        reason = f": {project.status_reason}" if project.status_reason else ""
+    if not status.offers_files:
+        because = f": {reason}" if reason else ""
         raise Forbidden(
             "project-quarantined",
-            f"The project '{project.name}' is in quarantine, so its files are not served{reason}",
+            f"The project '{name}' is in quarantine, so its files are not served{because}",
             "Ask an administrator of this index.",
         )
 
@@ -165,6 +185,7 @@ def narrow_project_list(
                 Allow,
             )
         ),
+        projects.valid_until,
     )
 
 

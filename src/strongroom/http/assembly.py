@@ -57,7 +57,7 @@ class Assembled:
 def assemble(parts: Parts) -> Assembled:
     """Return the application; fails if a route does not declare the right that it needs."""
     services = parts.services
-    cache = Cache(services.catalog, limit_bytes=parts.cache_bytes)
+    cache = Cache(services.catalog, services.clock, limit_bytes=parts.cache_bytes)
     authenticator = Authenticator(
         services.sign_in,
         cache,
@@ -85,7 +85,7 @@ def assemble(parts: Parts) -> Assembled:
         router,
         authenticator=authenticator,
         cache=cache,
-        pages=Pages(services.browse, cache, public_url=parts.public_url),
+        pages=Pages(services.browse, cache, clock=services.clock, public_url=parts.public_url),
         files=Files(services.download, cache),
         default_index=parts.default_index,
     )

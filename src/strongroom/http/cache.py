@@ -2,8 +2,9 @@
 
 Before each use the worker compares the catalog's change mark (microseconds). When it
 moved, the events since the last serial say exactly what to drop: the pages of the
-projects that changed, or all principals when rights changed. Does not render
-anything and does not decide who may read.
+projects that changed, all pages when names may come from other sources, all principals
+when rights changed. What comes from upstreams changes without an event, so it has an
+end. Does not render anything and does not decide who may read.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from strongroom.core.access import Signed
 from strongroom.core.caller import open_indexes
-from strongroom.core.events import AccessEvent, Entry, IndexDeleted, ProjectEvent
+from strongroom.core.events import AccessEvent, Entry, ProjectEvent, SourceEvent
 from strongroom.core.model import Index
 from strongroom.core.names import IndexName, ProjectName
-from strongroom.ports import Catalog, Transaction
+from strongroom.ports import Catalog, Clock, Transaction
 
 Shelf = tuple[IndexName, ProjectName | None]
 """What is dropped together: a project of an index, or (None) the index's project list."""
@@ -26,18 +28,28 @@ Shelf = tuple[IndexName, ProjectName | None]
 _PRINCIPALS_LIMIT = 20_000
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a value was loaded, as the cache's `generation`, and until when it holds (None: until something changes)."""
+
+    generation: int
+    until: datetime | None = None
+
+
 @dataclass(slots=True)
 class _Kept:
     values: dict[Hashable, object] = field(default_factory=dict)
     sizes: dict[Hashable, int] = field(default_factory=dict)
     size_bytes: int = 0
+    until: datetime | None = None
 
 
 class Cache:
     """Rendered pages, file facts and principals of one worker process."""
 
-    def __init__(self, catalog: Catalog, *, limit_bytes: int = 256 * 1024 * 1024) -> None:
+    def __init__(self, catalog: Catalog, clock: Clock, *, limit_bytes: int = 256 * 1024 * 1024) -> None:
         self._catalog = catalog
+        self._clock = clock
         self._limit_bytes = limit_bytes
         self._size_bytes = 0
         self._mark: int | None = None
@@ -70,21 +82,27 @@ class Cache:
                 self._mark = mark
 
     def find(self, shelf: Shelf, key: Hashable) -> object | None:
-        """Return what was stored, if nothing on its shelf has changed since."""
+        """Return what was stored, if nothing on its shelf has changed or ended since."""
         kept = self._shelves.get(shelf)
         if kept is None:
+            return None
+        if kept.until is not None and self._clock.now() >= kept.until:
+            self._drop(shelf)
             return None
         self._shelves.move_to_end(shelf)
         return kept.values.get(key)
 
-    def store(self, shelf: Shelf, key: Hashable, *, value: object, size_bytes: int, generation: int) -> None:
-        """Keep a value that was loaded when the cache was at that `generation`.
+    def store(self, shelf: Shelf, key: Hashable, *, value: object, size_bytes: int, moment: Moment) -> None:
+        """Keep a value that was loaded at that moment.
 
         A value whose loading raced a change is not kept: it may be older than the change.
+        The whole shelf ends with the first of its values.
         """
-        if generation != self.generation or size_bytes > self._limit_bytes // 4:
+        if moment.generation != self.generation or size_bytes > self._limit_bytes // 4:
             return
         kept = self._shelves.setdefault(shelf, _Kept())
+        if moment.until is not None:
+            kept.until = moment.until if kept.until is None else min(kept.until, moment.until)
         self._shelves.move_to_end(shelf)
         grown_bytes = size_bytes - kept.sizes.get(key, 0)
         kept.size_bytes += grown_bytes
@@ -125,14 +143,16 @@ class Cache:
             if isinstance(entry.event, AccessEvent):
                 self._principals.clear()
             if isinstance(entry.event, ProjectEvent):
-                self._drop((entry.event.index, entry.event.project))
-                self._drop((entry.event.index, None))
-            if isinstance(entry.event, IndexDeleted):
-                self._drop_index(entry.event.index)
+                self._drop_project(entry.event.project)
+            if isinstance(entry.event, SourceEvent):
+                self._shelves.clear()
+                self._size_bytes = 0
 
-    def _drop_index(self, index: IndexName) -> None:
-        for shelf in [shelf for shelf in self._shelves if shelf[0] == index]:
-            self._drop(shelf)
+    def _drop_project(self, project: ProjectName) -> None:
+        """Drop the project's pages in every index: each may get it from the one where it changed."""
+        for index in self.indexes:
+            self._drop((index, project))
+            self._drop((index, None))
 
     def _drop(self, shelf: Shelf) -> None:
         kept = self._shelves.pop(shelf, None)

@@ -11,46 +11,68 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import msgspec
 from starlette.types import Scope
 
 from strongroom.core.errors import StorageFault
+from strongroom.core.mirrored import Copy, Offered
 from strongroom.core.model import File
+from strongroom.core.names import Filename, Sha256
 from strongroom.core.simpleapi.negotiate import Coding
 from strongroom.core.simpleapi.representation import represent
 from strongroom.http.answers import (
     IMMUTABLE,
+    REVALIDATE,
     Answer,
     is_unmodified,
     make_answer,
     strip_for_304,
 )
-from strongroom.http.cache import Cache, Shelf
+from strongroom.http.cache import Cache, Moment, Shelf
 from strongroom.http.errors import PROBLEM_JSON, Headers
 from strongroom.http.exchange import Exchange
 from strongroom.http.flights import Flights
 from strongroom.http.paths import FilePath
 from strongroom.http.ranges import ByteRange, Unsatisfiable, read_range
-from strongroom.services.download import Download
+from strongroom.ports import Arriving
+from strongroom.services.download import Download, Elsewhere, FoundFile
 
 INLINE_LIMIT_BYTES = 256 * 1024
 REMEMBERED_LIMIT_BYTES = 64 * 1024
 """Up to this size a file's bytes are kept: three system calls, each giving up the interpreter's lock, cost more."""
 _OCTETS = "application/octet-stream"
+_URL_CHARACTERS = "%/:=&?~#+!$,;'@()*[]"
 _PATHSEND = "http.response.pathsend"
 _FILE_BYTES = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """What is needed to send a file: its facts, where it lies, the headers of its 200."""
+    """What is needed to send a file: its shelf and digest, its size, where it lies, the headers of its 200."""
 
-    file: File
+    shelf: Shelf
+    filename: Filename
+    sha256: Sha256
+    size_bytes: int
     path: str | None
     etag: bytes
     headers: Headers
     headers_304: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class PassingFile:
+    """A file of an upstream whose bytes are not here yet."""
+
+    path: FilePath
+    found: FoundFile
+
+    @property
+    def etag(self) -> bytes:
+        """Return the ETag that it will have once it is stored."""
+        return f'"{self.found.file.sha256}"'.encode()
 
 
 class Files:
@@ -59,34 +81,58 @@ class Files:
     def __init__(self, download: Download, cache: Cache) -> None:
         self._download = download
         self._cache = cache
-        self._loads: Flights[StoredFile] = Flights()
+        self._loads: Flights[StoredFile | PassingFile] = Flights()
 
     def find(self, path: FilePath) -> StoredFile | None:
         """Return the file if it was asked for since its project changed."""
         found = self._cache.find((path.target.index, path.target.project), path.filename)
         return found if isinstance(found, StoredFile) else None
 
-    async def get(self, path: FilePath) -> StoredFile:
-        """Return the file; raises `NotFound`, or `Forbidden` in quarantine."""
+    async def get(self, path: FilePath) -> StoredFile | PassingFile:
+        """Return the file; raises `NotFound`, `Forbidden` in quarantine and for what a rule hides, `UpstreamFault`."""
         found = self.find(path)
         if found is not None:
             return found
         return await self._loads.join((path.target, path.filename, self._cache.generation), lambda: self._load(path))
 
     async def get_metadata(self, path: FilePath, coding: Coding) -> Answer:
-        """Return the file's METADATA, byte for byte; raises `NotFound` where it is not advertised."""
+        """Return the file's METADATA, byte for byte; raises `NotFound` where it is not advertised, and like `get`."""
         shelf: Shelf = (path.target.index, path.target.project)
         key = (path.filename, coding)
-        found = self._cache.find(shelf, key)
-        if isinstance(found, Answer):
-            return found
+        kept = self._cache.find(shelf, key)
+        if isinstance(kept, Answer):
+            return kept
         generation = self._cache.generation
-        stored = await self.get(path)
-        content = await self._download.get_metadata(stored.file)
+        found = await self._download.get_file(path.target, path.filename)
+        content = await self._download.get_metadata(found)
         representation = await asyncio.to_thread(represent, _OCTETS, content, coding=coding)
         answer = make_answer(representation, cache_control=IMMUTABLE, vary=b"Accept-Encoding, Authorization", extra=[])
-        self._cache.store(shelf, key, value=answer, size_bytes=answer.size_bytes, generation=generation)
+        moment = Moment(generation, found.valid_until)
+        self._cache.store(shelf, key, value=answer, size_bytes=answer.size_bytes, moment=moment)
         return answer
+
+    async def send_passing(self, exchange: Exchange, passing: PassingFile) -> None:
+        """Send an upstream's file while it arrives, or say where it is; raises `UpstreamFault`, `StorageFault`."""
+        file = passing.found.file
+        if is_unmodified(exchange.headers.get(b"if-none-match"), passing.etag):
+            await exchange.respond(304, headers=strip_for_304(_file_headers(file, file.size_bytes)))
+            return
+        if exchange.is_head and file.size_bytes is not None:
+            await exchange.respond(200, headers=_file_headers(file, file.size_bytes))
+            return
+        match await self._download.open_bytes(passing.found):
+            case Elsewhere(url):
+                await exchange.respond(302, headers=_elsewhere_headers(url))
+            case Copy() as copy:
+                await self.send(exchange, self._keep(passing, copy, generation=self._cache.generation))
+            case arriving if exchange.is_head:
+                await exchange.respond(200, headers=_file_headers(file, arriving.size_bytes))
+            case arriving if b"range" in exchange.headers or arriving.size_bytes is None:
+                # Without a length nobody could tell a cut body from a whole one.
+                copy = await arriving.stored()
+                await self.send(exchange, self._keep(passing, copy, generation=self._cache.generation))
+            case arriving:
+                await _send_arriving(exchange, arriving, headers=_file_headers(file, arriving.size_bytes))
 
     async def send(self, exchange: Exchange, stored: StoredFile) -> None:
         """Send the file, the part of it that was asked for, or 304; raises `StorageFault`."""
@@ -101,7 +147,7 @@ class Files:
             exchange.headers.get(b"range"),
             exchange.headers.get(b"if-range"),
             etag=stored.etag,
-            size_bytes=stored.file.size_bytes,
+            size_bytes=stored.size_bytes,
         )
         match part:
             case None:
@@ -111,24 +157,38 @@ class Files:
             case Unsatisfiable():
                 await _refuse_range(exchange, stored)
 
-    async def _load(self, path: FilePath) -> StoredFile:
+    async def _load(self, path: FilePath) -> StoredFile | PassingFile:
         generation = self._cache.generation
-        file = await self._download.get_file(path.target, path.filename)
-        local = self._download.find_path(file)
-        headers = _file_headers(file)
+        found = await self._download.get_file(path.target, path.filename)
+        if isinstance(found.file, File):
+            return self._shelve(path, found, size_bytes=found.file.size_bytes, generation=generation)
+        passing = PassingFile(path, found)
+        copy = await self._download.find_stored(found.file)
+        return passing if copy is None else self._keep(passing, copy, generation=generation)
+
+    def _keep(self, passing: PassingFile, copy: Copy, *, generation: int) -> StoredFile:
+        return self._shelve(passing.path, passing.found, size_bytes=copy.size_bytes, generation=generation)
+
+    def _shelve(self, path: FilePath, found: FoundFile, *, size_bytes: int, generation: int) -> StoredFile:
+        file, shelf = found.file, (path.target.index, path.target.project)
+        local = self._download.find_path(file.sha256)
+        headers = _file_headers(file, size_bytes)
         stored = StoredFile(
-            file=file,
+            shelf=shelf,
+            filename=file.filename,
+            sha256=file.sha256,
+            size_bytes=size_bytes,
             path=None if local is None else str(local),
             etag=f'"{file.sha256}"'.encode(),
             headers=headers,
             headers_304=strip_for_304(headers),
         )
-        shelf: Shelf = (file.index, file.project)
-        self._cache.store(shelf, path.filename, value=stored, size_bytes=_FILE_BYTES, generation=generation)
+        moment = Moment(generation, found.valid_until)
+        self._cache.store(shelf, path.filename, value=stored, size_bytes=_FILE_BYTES, moment=moment)
         return stored
 
     async def _send_all(self, exchange: Exchange, stored: StoredFile) -> None:
-        size_bytes = stored.file.size_bytes
+        size_bytes = stored.size_bytes
         if stored.path is None or size_bytes <= INLINE_LIMIT_BYTES or not _can_send_paths(exchange.scope):
             await self._send_part(exchange, stored, part=None)
             return
@@ -138,7 +198,7 @@ class Files:
 
     async def _send_part(self, exchange: Exchange, stored: StoredFile, *, part: ByteRange | None) -> None:
         status, headers = (200, stored.headers) if part is None else (206, _partial_headers(stored, part))
-        part = part or ByteRange(0, stored.file.size_bytes)
+        part = part or ByteRange(0, stored.size_bytes)
         if stored.path is not None and part.stop - part.start <= INLINE_LIMIT_BYTES:
             content = self._read(stored, stored.path, part=part)
             await exchange.respond(status, headers=headers, body=content)
@@ -146,7 +206,7 @@ class Files:
         if stored.path is not None:
             _check_size(stored, stored.path)
         # The first chunk is fetched before the start, so that a missing blob can still be answered with an error.
-        chunks = self._download.stream(stored.file, start=part.start, stop=part.stop)
+        chunks = self._download.stream(stored.sha256, start=part.start, stop=part.stop)
         first = await anext(chunks, b"")
         await exchange.start(status, headers=headers)
         await exchange.send({"type": "http.response.body", "body": first, "more_body": True})
@@ -155,26 +215,45 @@ class Files:
         await exchange.send({"type": "http.response.body", "body": b""})
 
     def _read(self, stored: StoredFile, path: str, *, part: ByteRange) -> bytes:
-        file = stored.file
-        if file.size_bytes > REMEMBERED_LIMIT_BYTES:
+        if stored.size_bytes > REMEMBERED_LIMIT_BYTES:
             return _read_inline(stored, path, part=part)
-        shelf, key = (file.index, file.project), (file.filename, file.sha256)
-        content = self._cache.find(shelf, key)
+        key = (stored.filename, stored.sha256)
+        content = self._cache.find(stored.shelf, key)
         if not isinstance(content, bytes):
-            content = _read_inline(stored, path, part=ByteRange(0, file.size_bytes))
-            size_bytes = file.size_bytes + _FILE_BYTES
-            self._cache.store(shelf, key, value=content, size_bytes=size_bytes, generation=self._cache.generation)
+            content = _read_inline(stored, path, part=ByteRange(0, stored.size_bytes))
+            size_bytes, moment = stored.size_bytes + _FILE_BYTES, Moment(self._cache.generation)
+            self._cache.store(stored.shelf, key, value=content, size_bytes=size_bytes, moment=moment)
         return content[part.start : part.stop]
 
 
-def _file_headers(file: File) -> Headers:
-    return [
+async def _send_arriving(exchange: Exchange, arriving: Arriving, *, headers: Headers) -> None:
+    # The first bytes come before the start, so that an upstream that fails at once is answered with an error.
+    chunks = arriving.chunks()
+    first = await anext(chunks, b"")
+    await exchange.start(200, headers=headers)
+    await exchange.send({"type": "http.response.body", "body": first, "more_body": True})
+    async for chunk in chunks:
+        await exchange.send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await exchange.send({"type": "http.response.body", "body": b""})
+
+
+def _file_headers(file: Offered, size_bytes: int | None) -> Headers:
+    headers = [
         (b"content-type", _OCTETS.encode()),
-        (b"content-length", str(file.size_bytes).encode()),
         (b"etag", f'"{file.sha256}"'.encode()),
         (b"accept-ranges", b"bytes"),
         (b"cache-control", IMMUTABLE),
         (b"content-disposition", f"attachment; filename={file.filename}".encode()),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    return headers if size_bytes is None else [*headers, (b"content-length", str(size_bytes).encode())]
+
+
+def _elsewhere_headers(url: str) -> Headers:
+    return [
+        (b"location", quote(url, safe=_URL_CHARACTERS).encode()),
+        (b"content-length", b"0"),
+        (b"cache-control", REVALIDATE),
         (b"x-content-type-options", b"nosniff"),
     ]
 
@@ -182,7 +261,7 @@ def _file_headers(file: File) -> Headers:
 def _partial_headers(stored: StoredFile, part: ByteRange) -> Headers:
     length = str(part.stop - part.start).encode()
     headers = [(name, length if name == b"content-length" else value) for name, value in stored.headers]
-    content_range = f"bytes {part.start}-{part.stop - 1}/{stored.file.size_bytes}"
+    content_range = f"bytes {part.start}-{part.stop - 1}/{stored.size_bytes}"
     return [*headers, (b"content-range", content_range.encode())]
 
 
@@ -191,7 +270,7 @@ def _can_send_paths(scope: Scope) -> bool:
 
 
 async def _refuse_range(exchange: Exchange, stored: StoredFile) -> None:
-    size_bytes = stored.file.size_bytes
+    size_bytes = stored.size_bytes
     body = msgspec.json.encode(
         {
             "title": "Range Not Satisfiable",
@@ -213,7 +292,7 @@ async def _refuse_range(exchange: Exchange, stored: StoredFile) -> None:
 def _read_inline(stored: StoredFile, path: str, *, part: ByteRange) -> bytes:
     length = part.stop - part.start
     # At the end of the file one byte more is asked for: a blob that has grown is damaged too.
-    beyond = 1 if part.stop == stored.file.size_bytes else 0
+    beyond = 1 if part.stop == stored.size_bytes else 0
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -232,11 +311,11 @@ def _check_size(stored: StoredFile, path: str) -> None:
         size_bytes = os.stat(path).st_size  # noqa: PTH116 - the path is kept as text for speed
     except OSError as fault:
         raise _damaged(stored) from fault
-    if size_bytes != stored.file.size_bytes:
+    if size_bytes != stored.size_bytes:
         raise _damaged(stored)
 
 
 def _damaged(stored: StoredFile) -> StorageFault:
     return StorageFault(
-        "blob-damaged", f"The bytes of {stored.file.filename} ({stored.file.sha256}) are missing or have another size"
+        "blob-damaged", f"The bytes of {stored.filename} ({stored.sha256}) are missing or have another size"
     )

@@ -11,14 +11,13 @@ from starlette.responses import Response
 from strongroom.core.access import ProjectTarget, Right, not_found
 from strongroom.core.caller import Caller
 from strongroom.core.errors import InvalidName, NotAcceptable
-from strongroom.core.model import File
 from strongroom.core.names import IndexName, parse_filename, parse_version
 from strongroom.core.simpleapi.negotiate import Coding, choose_offer
 from strongroom.core.simpleapi.representation import represent
 from strongroom.http.answers import REVALIDATE, make_answer
 from strongroom.http.jsonapi import render_answer
 from strongroom.http.routes import Needs, Route, Subject, read_index, read_project
-from strongroom.services.download import Download
+from strongroom.services.download import Download, FoundFile
 
 _METHODS = ("GET", "HEAD")
 _INTEGRITY_V1 = "application/vnd.pypi.integrity.v1+json"
@@ -50,14 +49,14 @@ class Integrity:
         answer = make_answer(representation, cache_control=REVALIDATE, vary=b"Accept, Authorization", extra=[])
         return render_answer(request, answer)
 
-    async def _get_file(self, request: Request) -> File:
+    async def _get_file(self, request: Request) -> FoundFile:
         index, project = read_index(request.path_params, self._default_index), read_project(request.path_params)
         try:
             filename = parse_filename(request.path_params["filename"])
             version = parse_version(request.path_params["version"])
         except InvalidName:
             raise not_found() from None
-        file = await self._download.get_file(ProjectTarget(index, project), filename)
-        if file.version != version:
+        found = await self._download.get_file(ProjectTarget(index, project), filename)
+        if found.file.version != version:
             raise not_found()
-        return file
+        return found

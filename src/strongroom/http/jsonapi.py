@@ -20,7 +20,7 @@ from strongroom.core.names import IndexName, parse_version
 from strongroom.core.simpleapi.negotiate import choose_coding
 from strongroom.core.simpleapi.representation import represent
 from strongroom.http.answers import REVALIDATE, Answer, is_unmodified, make_answer
-from strongroom.http.cache import Cache
+from strongroom.http.cache import Cache, Moment
 from strongroom.http.routes import Needs, Route, Subject, read_index, read_project
 from strongroom.services.browse import Browse
 
@@ -89,7 +89,8 @@ class JsonApi:
             extra=[(b"x-pypi-last-serial", str(facts.page.serial).encode())],
         )
         if self._is_usual(base):
-            self._cache.store((index, project), key, value=answer, size_bytes=answer.size_bytes, generation=generation)
+            moment = Moment(generation, facts.page.valid_until)
+            self._cache.store((index, project), key, value=answer, size_bytes=answer.size_bytes, moment=moment)
         return answer
 
     def _is_usual(self, base: str) -> bool:

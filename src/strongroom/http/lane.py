@@ -22,7 +22,7 @@ from strongroom.http.auth import Authenticator
 from strongroom.http.cache import Cache
 from strongroom.http.errors import Headers, status_of
 from strongroom.http.exchange import Exchange, read_exchange
-from strongroom.http.files import Files
+from strongroom.http.files import Files, StoredFile
 from strongroom.http.pages import Pages
 from strongroom.http.paths import FilePath, LanePath, ListPath, Misspelt, NoPlace, PagePath, read_path
 from strongroom.http.routes import Needs, Subject
@@ -118,7 +118,11 @@ class Lane:
                 wish = self._read_wish(exchange)
                 await exchange.give(self.pages.find_project(path, wish) or await self.pages.get_project(path, wish))
             case FilePath(wants_metadata=False):
-                await self.files.send(exchange, self.files.find(path) or await self.files.get(path))
+                file = self.files.find(path) or await self.files.get(path)
+                if isinstance(file, StoredFile):
+                    await self.files.send(exchange, file)
+                else:
+                    await self.files.send_passing(exchange, file)
             case FilePath():
                 await exchange.give(await self.files.get_metadata(path, _read_coding(exchange)))
             case ListPath():

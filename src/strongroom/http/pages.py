@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from strongroom.core.access import Principal, ProjectTarget, Signed, not_found
@@ -18,14 +19,16 @@ from strongroom.core.simpleapi.negotiate import PageType, Wish
 from strongroom.core.simpleapi.render import Links, render_project_list, render_project_page
 from strongroom.core.simpleapi.representation import represent
 from strongroom.http.answers import REVALIDATE, Answer, make_answer
-from strongroom.http.cache import Cache, Shelf
+from strongroom.http.cache import Cache, Moment, Shelf
 from strongroom.http.flights import Flights
 from strongroom.http.paths import PagePath
 from strongroom.http.recent import Recent
+from strongroom.ports import Clock
 from strongroom.services.browse import Browse
 
 _VARY = b"Accept, Accept-Encoding, Authorization"
 _MISSING = "missing"
+_MISSING_FOR = timedelta(seconds=5)
 _KEY_BYTES = 512
 _ENTRIES = "entries"
 _ENTRY_BYTES = 256
@@ -38,14 +41,16 @@ class _Body:
 
     content: bytes
     serial: int
+    valid_until: datetime | None = None
 
 
 class Pages:
     """Finds an answer in the cache, or makes it. One per worker process."""
 
-    def __init__(self, browse: Browse, cache: Cache, *, public_url: str | None) -> None:
+    def __init__(self, browse: Browse, cache: Cache, *, clock: Clock, public_url: str | None) -> None:
         self._browse = browse
         self._cache = cache
+        self._clock = clock
         self._secure_url = public_url if public_url and _is_secure(public_url) else None
         self._bodies: Flights[_Body] = Flights()
         self._lists: Flights[ProjectList] = Flights()
@@ -61,8 +66,8 @@ class Pages:
         generation = self._cache.generation
         body = await self._get_body(path, wish.page_type)
         answer = await asyncio.to_thread(_make_page_answer, body, wish)
-        key = (path.files_url, wish)
-        self._cache.store(_shelf(path.target), key, value=answer, size_bytes=answer.size_bytes, generation=generation)
+        key, moment = (path.files_url, wish), Moment(generation, body.valid_until)
+        self._cache.store(_shelf(path.target), key, value=answer, size_bytes=answer.size_bytes, moment=moment)
         return answer
 
     async def get_list(self, index: IndexName, principal: Principal, *, wish: Wish) -> Answer:
@@ -89,15 +94,20 @@ class Pages:
         try:
             page = await self._browse.get_project_page(path.target)
         except NotFound:
-            self._cache.store(shelf, _MISSING, value=True, size_bytes=_KEY_BYTES, generation=generation)
+            moment = Moment(generation, self._missing_until())
+            self._cache.store(shelf, _MISSING, value=True, size_bytes=_KEY_BYTES, moment=moment)
             raise
         links = Links(path.files_url, self._integrity_url(path.target.index))
         content = await asyncio.to_thread(render_project_page, page, family, links=links)
-        body = _Body(content, page.serial)
-        self._cache.store(
-            shelf, (path.files_url, family), value=body, size_bytes=len(content) + _KEY_BYTES, generation=generation
-        )
+        body = _Body(content, page.serial, page.valid_until)
+        key, moment = (path.files_url, family), Moment(generation, page.valid_until)
+        self._cache.store(shelf, key, value=body, size_bytes=len(content) + _KEY_BYTES, moment=moment)
         return body
+
+    def _missing_until(self) -> datetime | None:
+        """Return how long a name counts as missing: without an event only an upstream can get it."""
+        has_upstream = any(index.upstream is not None for index in self._cache.indexes.values())
+        return self._clock.now() + _MISSING_FOR if has_upstream else None
 
     async def _get_full_list(self, index: IndexName, wish: Wish) -> Answer:
         shelf: Shelf = (index, None)
@@ -107,14 +117,15 @@ class Pages:
         generation = self._cache.generation
         projects = await self._get_entries(index)
         answer = await asyncio.to_thread(_make_list_answer, projects, wish)
-        self._cache.store(shelf, wish, value=answer, size_bytes=answer.size_bytes, generation=generation)
+        moment = Moment(generation, projects.valid_until)
+        self._cache.store(shelf, wish, value=answer, size_bytes=answer.size_bytes, moment=moment)
         return answer
 
     async def _get_narrowed_list(self, index: IndexName, principal: Principal, *, wish: Wish) -> Answer:
         rights = (principal.grants, principal.scope) if isinstance(principal, Signed) else None
         key, generation = (index, wish, rights), self._cache.generation
         found = self._narrowed.find(key, generation=generation)
-        if found is not None:
+        if found is not None and self._cache.find((index, None), _ENTRIES) is not None:
             return found
         projects = await self._get_entries(index)
         shown = await asyncio.to_thread(narrow_project_list, projects, principal, open_indexes=self._cache.open_indexes)
@@ -132,7 +143,8 @@ class Pages:
         generation = self._cache.generation
         projects = await self._browse.get_project_list(index)
         size_bytes = len(projects.entries) * _ENTRY_BYTES
-        self._cache.store((index, None), _ENTRIES, value=projects, size_bytes=size_bytes, generation=generation)
+        moment = Moment(generation, projects.valid_until)
+        self._cache.store((index, None), _ENTRIES, value=projects, size_bytes=size_bytes, moment=moment)
         return projects
 
     def _integrity_url(self, index: IndexName) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from strongroom.ports.blobs import BlobInfo, Blobs, Incoming, Inspector
 from strongroom.ports.catalog import Catalog, Transaction
-from strongroom.ports.mirror import Arriving, KnownNames, Mirror, NameKnowledge
+from strongroom.ports.mirror import Arriving, AskedFor, KnownNames, Mirror, NameKnowledge
 from strongroom.ports.outside import Clock, Passwords, Seals, Secrets
 from strongroom.ports.passage import (
     AskedNames,
@@ -26,6 +26,7 @@ from strongroom.ports.upstream import Body, Missing, Origin, PageBody, Part, Unc
 
 __all__ = [
     "Arriving",
+    "AskedFor",
     "AskedNames",
     "BlobInfo",
     "Blobs",

@@ -6,6 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from strongroom.core.names import ProjectName
+from strongroom.core.rules import NO_RULES
+from strongroom.core.screening import Gate
+from strongroom.core.sources import NameFacts, Route
 from strongroom.ports.passage import (
     AskedNames,
     Copies,
@@ -38,6 +42,22 @@ class Transaction:
     asked_names: AskedNames
     exemptions: Exemptions
     promotions: Promotions
+
+    def name_facts(self, name: ProjectName) -> NameFacts:
+        """Return what decides which source answers for the name (`core/sources.py`)."""
+        return NameFacts(
+            indexes={index.name: index for index in self.indexes.list()},
+            owners=self.projects.find_owners(name),
+            reservations=tuple(item for item in self.reservations.list() if item.covers(name)),
+        )
+
+    def gates(self, route: Route, name: ProjectName) -> tuple[Gate, ...]:
+        """Return the rules on the way from an upstream, with the exemptions for the project."""
+        return tuple(
+            Gate(index.name, index.rules, self.exemptions.list(index.name, name))
+            for index in route.path
+            if index.rules != NO_RULES
+        )
 
 
 class Catalog(Protocol):

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from strongroom.core.mirrored import Copy, UpstreamFile, UpstreamPage
 from strongroom.core.model import Index
-from strongroom.core.names import ProjectName
+from strongroom.core.names import Filename, IndexName, ProjectName
 
 
 class Arriving(Protocol):
@@ -47,6 +47,13 @@ class Mirror(Protocol):
         """Return the page, fresh within the upstream's `freshness`, or (`may_be_stale`) the kept one if there is any.
 
         With the upstream failing, a kept page is returned however old it is.
+        """
+        ...
+
+    async def get_page_with(self, index: Index, project: ProjectName, filename: Filename) -> UpstreamPage:
+        """Return the kept page if it lists the file, else the page asked for anew, unless that was done a moment ago.
+
+        So a file that was just released is there for whoever knows its name.
         """
         ...
 
@@ -86,4 +93,12 @@ class KnownNames(Protocol):
 
     async def look_up(self, project: ProjectName) -> NameKnowledge:
         """Return what is known about the name."""
+        ...
+
+
+class AskedFor(Protocol):
+    """Remembers names that clients asked for and nobody owns."""
+
+    def note(self, index: IndexName, project: ProjectName) -> None:
+        """Count one asking; costs next to nothing."""
         ...

@@ -1,21 +1,49 @@
 """What an index offers: project pages, project lists, the facts behind the JSON API.
 
 Reads only. The lane judges the right to read before it asks, from what the worker
-remembers; here nothing is decided but what shows (`core/pages.py`). Does not render.
+remembers; here nothing is decided but what shows: which source answers for a name
+(`core/sources.py`) and which files of it (`core/pages.py`). Does not render.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from packaging.version import Version
 
 from strongroom.core.access import ProjectTarget, not_found
+from strongroom.core.errors import Forbidden
 from strongroom.core.jsonapi import ReleaseFacts, choose_release, find_described_file
-from strongroom.core.model import File
-from strongroom.core.names import IndexName
-from strongroom.core.pages import ProjectList, ProjectPage, make_project_list, make_project_page
-from strongroom.ports import Blobs, Catalog, Transaction
+from strongroom.core.mirrored import Copy, UpstreamFile, UpstreamPage
+from strongroom.core.model import File, Index
+from strongroom.core.names import Filename, IndexName
+from strongroom.core.pages import (
+    ProjectList,
+    ProjectPage,
+    make_project_list,
+    make_project_page,
+    make_upstream_page,
+    overlay_page,
+)
+from strongroom.core.screening import Gate
+from strongroom.core.sources import (
+    AskUpstreams,
+    Nowhere,
+    Overlaid,
+    Owned,
+    Reserved,
+    Route,
+    Source,
+    find_source,
+    walk,
+)
+from strongroom.ports import AskedFor, Blobs, Catalog, Clock, Mirror, Transaction
+
+_RETRY = timedelta(seconds=5)
+"""How soon a page is asked for again whose upstream did not confirm it in time."""
+_LIST_FRESHNESS = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,46 +52,139 @@ class Browse:
 
     catalog: Catalog
     blobs: Blobs
+    mirror: Mirror
+    asked: AskedFor
+    clock: Clock
 
     async def get_project_page(self, target: ProjectTarget) -> ProjectPage:
-        """Return the page of a project; raises `NotFound`."""
-        return await self.catalog.read(lambda tx: _get_page(tx, target))
+        """Return the page of a project; raises `NotFound`, `Forbidden` for a reserved name, `UpstreamFault`."""
+        source, own = await self.catalog.read(lambda tx: _look_up(tx, target))
+        match source:
+            case Owned() if own is not None:
+                return own
+            case Overlaid(below=AskUpstreams(routes)) if own is not None:
+                below = await self._ask(routes, target)
+                return own if below is None else overlay_page(own, below)
+            case Overlaid() if own is not None:
+                return own
+            case AskUpstreams(routes):
+                page = await self._ask(routes, target)
+                if page is not None:
+                    return page
+        demand_unreserved(source)
+        if isinstance(source, AskUpstreams | Nowhere):
+            self.asked.note(target.index, target.project)
+        raise not_found()
 
     async def get_project_list(self, index: IndexName) -> ProjectList:
-        """Return the projects of an index; raises `NotFound` when there is no such index."""
-        return await self.catalog.read(lambda tx: _get_project_list(tx, index))
+        """Return what the index and its bases hold here; raises `NotFound` when there is no such index.
+
+        Of an upstream those projects that somebody asked for: its whole list has hundreds of
+        thousands of names that nobody here wants.
+        """
+        found, grows = await self.catalog.read(lambda tx: _get_project_list(tx, index))
+        return replace(found, valid_until=self.clock.now() + _LIST_FRESHNESS) if grows else found
 
     async def get_release(self, target: ProjectTarget, version: Version | None = None) -> ReleaseFacts:
         """Return what the JSON API says about a release; without a version, about the latest.
 
         Raises `NotFound` when there is no such project or release.
         """
-        page, chosen, described = await self.catalog.read(lambda tx: _get_release(tx, target, version=version))
-        metadata = b""
-        if described is not None and described.metadata_sha256 is not None:
-            metadata = await self.blobs.get(described.metadata_sha256)
+        page = await self.get_project_page(target)
+        chosen = choose_release(page, version)
+        if chosen is None:
+            raise not_found()
+        described = find_described_file(page, chosen)
+        match described:
+            case File(metadata_sha256=str(sha256)):
+                metadata = await self.blobs.get(sha256)
+            case UpstreamFile():
+                index = await self.catalog.read(lambda tx: tx.indexes.find(described.index))
+                metadata = b"" if index is None else await self.mirror.get_metadata(index, described)
+            case _:
+                metadata = b""
         return ReleaseFacts(page=page, version=chosen, metadata=metadata)
+
+    async def _ask(self, routes: tuple[Route, ...], target: ProjectTarget) -> ProjectPage | None:
+        """Return the page of the first upstream that has the project; a failing one ends the search."""
+        for route in routes:
+            page = await self.mirror.get_page(route.end, target.project)
+            if not page.is_missing:
+                return await self._make_page(page, route, target=target)
+        return None
+
+    async def _make_page(self, page: UpstreamPage, route: Route, *, target: ProjectTarget) -> ProjectPage:
+        gates, copies = await self.catalog.read(lambda tx: _load_gates(tx, route, target=target))
+        made = await asyncio.to_thread(
+            make_upstream_page, page, gates, copies=copies, asked=target.index, now=self.clock.now()
+        )
+        return replace(made, valid_until=_earliest(made.valid_until, self._fresh_until(route.end, page)))
+
+    def _fresh_until(self, index: Index, page: UpstreamPage) -> datetime | None:
+        if index.upstream is None or index.upstream.is_offline:
+            return None
+        return max(page.fetched_at + index.upstream.freshness, self.clock.now() + _RETRY)
+
+
+def demand_unreserved(source: Source) -> None:
+    """Raise `Forbidden` for a reserved name, where its index wants that said.
+
+    uv asks the next index after a 404, and stops at a 403.
+    """
+    if isinstance(source, Reserved) and source.route.end.forbids_reserved:
+        raise Forbidden(
+            "name-reserved",
+            f"The name is reserved in the index '{source.route.end.name}' ({source.reservation.pattern})"
+            " and has no files",
+            "Publish to it, or check the spelling.",
+        )
 
 
 # The order of many files takes long; in the transaction's thread it holds nobody up.
-def _get_page(tx: Transaction, target: ProjectTarget) -> ProjectPage:
-    project = tx.projects.find(target.index, target.project)
+def _look_up(tx: Transaction, target: ProjectTarget) -> tuple[Source, ProjectPage | None]:
+    index = tx.indexes.find(target.index)
+    if index is None:
+        raise not_found()
+    source = find_source(target.project, start=index, facts=tx.name_facts(target.project))
+    match source:
+        case Owned(route) | Overlaid(owned=Owned(route)):
+            own = _make_own_page(tx, route, target=target)
+        case _:
+            return source, None
+    if own is not None and isinstance(source, Overlaid) and isinstance(source.below, Owned):
+        below = _make_own_page(tx, source.below.route, target=target)
+        return source, own if below is None else overlay_page(own, below)
+    return source, own
+
+
+def _make_own_page(tx: Transaction, route: Route, *, target: ProjectTarget) -> ProjectPage | None:
+    """Return the page of the owner's files; None where only deleted ones keep the name."""
+    project = tx.projects.find(route.end.name, target.project)
     if project is None:
+        return None
+    return make_project_page(project, tx.files.list(route.end.name, target.project), asked=target.index)
+
+
+def _load_gates(
+    tx: Transaction, route: Route, *, target: ProjectTarget
+) -> tuple[tuple[Gate, ...], dict[Filename, Copy]]:
+    gates = tx.gates(route, target.project)
+    wanted = any(gate.rules.licences for gate in gates)
+    copies = tx.copies.list(route.end.name, target.project) if wanted else ()
+    return gates, {copy.filename: copy for copy in copies}
+
+
+def _get_project_list(tx: Transaction, index: IndexName) -> tuple[ProjectList, bool]:
+    """Return the list, and whether it can grow without an event."""
+    start = tx.indexes.find(index)
+    if start is None:
         raise not_found()
-    return make_project_page(project, tx.files.list(target.index, target.project))
+    ends = [route.end for route in walk(start, {item.name: item for item in tx.indexes.list()})]
+    own = [project for end in ends for project in tx.projects.list(end.name)]
+    upstreams = [end.name for end in ends if end.upstream is not None]
+    names = [name for upstream in upstreams for name in tx.upstream_pages.list_names(upstream)]
+    return make_project_list(index, own, names=names), bool(upstreams)
 
 
-def _get_release(
-    tx: Transaction, target: ProjectTarget, *, version: Version | None
-) -> tuple[ProjectPage, Version, File | None]:
-    page = _get_page(tx, target)
-    chosen = choose_release(page, version)
-    if chosen is None:
-        raise not_found()
-    return page, chosen, find_described_file(page, chosen)
-
-
-def _get_project_list(tx: Transaction, index: IndexName) -> ProjectList:
-    if tx.indexes.find(index) is None:
-        raise not_found()
-    return make_project_list(index, tx.projects.list(index))
+def _earliest(*moments: datetime | None) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)

@@ -1,21 +1,47 @@
 """One file of an index: its facts, its bytes, its METADATA, its provenance.
 
-Reads only. Decides nothing but that a quarantined project's files are withheld
-(`core/pages.py`); whether the caller may read was judged before. Knows nothing of
-ranges, caching or how bytes leave.
+Reads only. Decides nothing but that a quarantined project's files and what the rules
+hide are withheld (`core/pages.py`, `core/screening.py`), by any URL; whether the caller
+may read was judged before. Knows nothing of ranges, caching or how bytes leave.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from strongroom.core.access import ProjectTarget, not_found
-from strongroom.core.model import File
-from strongroom.core.names import Filename
-from strongroom.core.pages import demand_offered
-from strongroom.ports import Blobs, Catalog, Transaction
+from strongroom.core.errors import Forbidden
+from strongroom.core.mirrored import Copy, Offered, UpstreamFile
+from strongroom.core.model import File, Index
+from strongroom.core.names import Filename, Sha256
+from strongroom.core.pages import demand_offered, demand_status
+from strongroom.core.policy import Refuse
+from strongroom.core.screening import Gate, next_change, screen, wants_licence
+from strongroom.core.sources import AskUpstreams, Overlaid, Owned, Route, Source, find_source
+from strongroom.core.upstream import Delivery
+from strongroom.ports import Arriving, Blobs, Catalog, Clock, Mirror, Transaction
+
+_RECHECK = timedelta(minutes=1)
+"""How long a file of an upstream is given out before its page and the rules are looked at again."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file that may be given out until `valid_until`, and the index whose upstream it comes from (None: its own)."""
+
+    file: Offered
+    upstream: Index | None = None
+    valid_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The bytes are at the upstream's own URL: the index keeps no copies."""
+
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,39 +50,125 @@ class Download:
 
     catalog: Catalog
     blobs: Blobs
+    mirror: Mirror
+    clock: Clock
 
-    async def get_file(self, target: ProjectTarget, filename: Filename) -> File:
-        """Return the facts of a file; raises `NotFound`, or `Forbidden` in quarantine.
+    async def get_file(self, target: ProjectTarget, filename: Filename) -> FoundFile:
+        """Return the facts of a file.
 
         A yanked file is returned like any other: PEP 592 keeps it for those who pinned it.
+        Raises `NotFound`; `Forbidden` in quarantine and for what a rule hides; `UpstreamFault`.
         """
-        return await self.catalog.read(lambda tx: _get_file(tx, target, filename=filename))
+        source, own = await self.catalog.read(lambda tx: _find_own(tx, target, filename=filename))
+        if own is not None:
+            return FoundFile(own)
+        match source:
+            case AskUpstreams(routes) | Overlaid(below=AskUpstreams(routes)):
+                return await self._find_upstream(routes, target, filename=filename)
+        raise not_found()
 
-    async def get_metadata(self, file: File) -> bytes:
-        """Return METADATA byte for byte; raises `NotFound` where it is not advertised (PEP 658)."""
-        if not file.serves_metadata or file.metadata_sha256 is None:
-            raise not_found()
-        return await self.blobs.get(file.metadata_sha256)
+    async def find_stored(self, file: UpstreamFile) -> Copy | None:
+        """Return the copy of an upstream's file, if its bytes are here."""
+        copy = await self.mirror.find_copy(file)
+        return copy if copy is not None and copy.stored_at is not None and copy.sha256 == file.sha256 else None
 
-    async def get_provenance(self, file: File) -> bytes:
-        """Return the PEP 740 provenance object; raises `NotFound` when the file came without attestations."""
-        if file.provenance_sha256 is None:
-            raise not_found()
-        return await self.blobs.get(file.provenance_sha256)
+    async def open_bytes(self, found: FoundFile) -> Copy | Arriving | Elsewhere:
+        """Return where the bytes of an upstream's file are, or are coming from; raises `UpstreamFault`."""
+        assert isinstance(found.file, UpstreamFile)
+        assert found.upstream is not None
+        assert found.upstream.upstream is not None
+        stored = await self.find_stored(found.file)
+        if stored is not None:
+            return stored
+        if found.upstream.upstream.delivery is Delivery.REDIRECT and not found.upstream.upstream.is_offline:
+            return Elsewhere(found.file.url)
+        return await self.mirror.open_file(found.upstream, found.file)
 
-    def find_path(self, file: File) -> Path | None:
+    async def get_metadata(self, found: FoundFile) -> bytes:
+        """Return METADATA byte for byte; raises `NotFound` where it is not advertised (PEP 658), `UpstreamFault`."""
+        match found.file:
+            case File(serves_metadata=True, metadata_sha256=str(sha256)):
+                return await self.blobs.get(Sha256(sha256))
+            case UpstreamFile(serves_metadata=True) if found.upstream is not None:
+                return await self.mirror.get_metadata(found.upstream, found.file)
+        raise not_found()
+
+    async def get_provenance(self, found: FoundFile) -> bytes:
+        """Return the PEP 740 provenance object; raises `NotFound` where the file has none, `UpstreamFault`."""
+        match found.file:
+            case File(provenance_sha256=str(sha256)):
+                return await self.blobs.get(Sha256(sha256))
+            case UpstreamFile(has_provenance=True) if found.upstream is not None:
+                return await self.mirror.get_provenance(found.upstream, found.file)
+        raise not_found()
+
+    def find_path(self, sha256: Sha256) -> Path | None:
         """Return where the bytes lie on this machine, or None."""
-        return self.blobs.find_path(file.sha256)
+        return self.blobs.find_path(sha256)
 
-    def stream(self, file: File, *, start: int, stop: int) -> AsyncIterator[bytes]:
+    def stream(self, sha256: Sha256, *, start: int, stop: int) -> AsyncIterator[bytes]:
         """Yield the bytes from start to stop (exclusive); raises `StorageFault` when they are gone."""
-        return self.blobs.stream(file.sha256, start, stop=stop)
+        return self.blobs.stream(sha256, start, stop=stop)
+
+    async def _find_upstream(
+        self, routes: tuple[Route, ...], target: ProjectTarget, *, filename: Filename
+    ) -> FoundFile:
+        """Return the file as the first upstream that has the project describes it."""
+        for route in routes:
+            page = await self.mirror.get_page_with(route.end, target.project, filename)
+            if page.is_missing:
+                continue
+            file = next((file for file in page.files if file.filename == filename), None)
+            if file is None:
+                break
+            demand_status(target.project, page.status, reason=page.status_reason)
+            return await self._judge(FoundFile(file, route.end), route, target=target)
+        raise not_found()
+
+    async def _judge(self, found: FoundFile, route: Route, *, target: ProjectTarget) -> FoundFile:
+        file = found.file
+        assert isinstance(file, UpstreamFile)
+        gates, copy = await self.catalog.read(lambda tx: _load_gates(tx, route, file=file))
+        if wants_licence(gates) and (copy is None or copy.licence is None):
+            await self.mirror.get_metadata(route.end, file)
+            gates, copy = await self.catalog.read(lambda tx: _load_gates(tx, route, file=file))
+        now = self.clock.now()
+        verdict = screen(file, gates, now=now, copy=copy)
+        if isinstance(verdict, Refuse):
+            raise Forbidden(verdict.code, verdict.reason, verdict.hint)
+        ends = (now + _RECHECK, next_change(gates, now=now))
+        return replace(found, valid_until=min(end for end in ends if end is not None))
 
 
-def _get_file(tx: Transaction, target: ProjectTarget, *, filename: Filename) -> File:
+def _find_own(tx: Transaction, target: ProjectTarget, *, filename: Filename) -> tuple[Source, File | None]:
+    index = tx.indexes.find(target.index)
+    if index is None:
+        raise not_found()
+    source = find_source(target.project, start=index, facts=tx.name_facts(target.project))
+    match source:
+        case Owned(route):
+            routes: tuple[Route, ...] = (route,)
+        case Overlaid(owned=Owned(first), below=Owned(second)):
+            routes = (first, second)
+        case Overlaid(owned=Owned(first)):
+            routes = (first,)
+        case _:
+            routes = ()
+    for route in routes:
+        file = _get_own(tx, ProjectTarget(route.end.name, target.project), filename=filename)
+        if file is not None:
+            return source, file
+    return source, None
+
+
+def _get_own(tx: Transaction, target: ProjectTarget, *, filename: Filename) -> File | None:
     project = tx.projects.find(target.index, target.project)
     file = tx.files.find(target.index, filename)
     if project is None or file is None or file.project != target.project:
-        raise not_found()
+        return None
     demand_offered(project)
     return file
+
+
+def _load_gates(tx: Transaction, route: Route, *, file: UpstreamFile) -> tuple[tuple[Gate, ...], Copy | None]:
+    return tx.gates(route, file.project), tx.copies.find(route.end.name, file.filename)

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from strongroom.core.access import Anonymous, Right
 from strongroom.core.caller import Caller
+from strongroom.core.mirrored import Offered
 from strongroom.core.model import File
 from strongroom.http.api.endpoint import CurrentCaller, Endpoint
 from strongroom.http.api.fields import Body, Time, View
@@ -30,16 +31,18 @@ class FileView(View):
     filename: str = Field(examples=["acme_billing-1.2.0-py3-none-any.whl"])
     package_type: str = Field(examples=["bdist_wheel"])
     python_tag: str = Field(examples=["py3"])
-    size_bytes: int
+    size_bytes: int | None = Field(description="Null where an upstream does not say it.")
     sha256: str
-    uploaded_at: Time
-    uploaded_by: str | None = Field(description="Who published it; null for a caller without credentials.")
+    uploaded_at: Time | None = Field(description="Null where an upstream does not say it.")
+    uploaded_by: str | None = Field(
+        description="Who published it; null for a file of an upstream, and for a caller without credentials."
+    )
     requires_python: str | None
     has_metadata: bool = Field(description="Whether its METADATA can be fetched beside it (PEP 658).")
     has_provenance: bool = Field(description="Whether it came with attestations (PEP 740).")
     is_yanked: bool
     yank_reason: str | None = Field(description="Why it was yanked; null while it is not, empty without a reason.")
-    serial: int = Field(description="The number of the last change to it.")
+    serial: int = Field(description="The number of the last change to it; 0 for a file of an upstream.")
 
 
 class ChangedFiles(View):
@@ -87,7 +90,7 @@ class FileEndpoints:
 
         403 while its project is in quarantine.
         """
-        return show(await self._download.get_file(project, filename), caller)
+        return show((await self._download.get_file(project, filename)).file, caller)
 
     async def delete_file(self, caller: CurrentCaller, place: FilePlace) -> ChangedFiles:
         """Delete a file for ever; its name stays taken."""
@@ -105,8 +108,9 @@ class FileEndpoints:
         return changed(place, await self._releases.unyank(caller, place))
 
 
-def show(file: File, caller: Caller) -> FileView:
+def show(file: Offered, caller: Caller) -> FileView:
     """Return the file as the API writes it."""
+    own = file if isinstance(file, File) else None
     return FileView(
         index=file.index,
         project=file.project,
@@ -117,13 +121,13 @@ def show(file: File, caller: Caller) -> FileView:
         size_bytes=file.size_bytes,
         sha256=file.sha256,
         uploaded_at=file.uploaded_at,
-        uploaded_by=None if isinstance(caller.principal, Anonymous) else file.uploaded_by,
+        uploaded_by=None if own is None or isinstance(caller.principal, Anonymous) else own.uploaded_by,
         requires_python=file.requires_python,
         has_metadata=file.serves_metadata,
-        has_provenance=file.provenance_sha256 is not None,
+        has_provenance=file.has_provenance,
         is_yanked=file.yank is not None,
         yank_reason=None if file.yank is None else file.yank.reason,
-        serial=file.serial,
+        serial=0 if own is None else own.serial,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import ConfigDict, Field, StrictBool
 
 from strongroom.core.access import Right
+from strongroom.core.index_settings import IndexChanges
 from strongroom.core.model import Index
 from strongroom.http.api.endpoint import CurrentCaller, Endpoint
 from strongroom.http.api.fields import Body, IndexField, Time, View
@@ -88,7 +89,9 @@ class IndexEndpoints:
         409 when the name is taken, by an index with the same settings too.
         """
         index = await self._indexes.create(
-            caller, body.name, accepts_uploads=body.accepts_uploads, anonymous_read=body.anonymous_read
+            caller,
+            body.name,
+            IndexChanges(accepts_uploads=body.accepts_uploads, anonymous_read=body.anonymous_read),
         )
         return _show(index)
 
@@ -102,7 +105,7 @@ class IndexEndpoints:
         Opening an index to everybody, or closing it, takes the right to administer.
         """
         index = await self._indexes.change(
-            caller, name, accepts_uploads=body.accepts_uploads, anonymous_read=body.anonymous_read
+            caller, name, IndexChanges(accepts_uploads=body.accepts_uploads, anonymous_read=body.anonymous_read)
         )
         return _show(index)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from itertools import groupby
 
 from pydantic import ConfigDict, Field
 
 from strongroom.core.access import Right
-from strongroom.core.model import File, Project, ProjectStatus
+from strongroom.core.mirrored import Offered
+from strongroom.core.model import Project, ProjectStatus
 from strongroom.core.pages import ProjectPage, narrow_project_list
 from strongroom.http.api.endpoint import CurrentCaller, Endpoint
 from strongroom.http.api.fields import Body, Time, View
@@ -46,7 +46,7 @@ class ReleaseEntryView(View):
     version: str
     files: int = Field(description="How many files it has.")
     is_yanked: bool = Field(description="Whether all of its files are yanked.")
-    uploaded_at: Time = Field(description="When its last file was published.")
+    uploaded_at: Time | None = Field(description="When its last file was published; null where that is not known.")
 
 
 class ProjectView(View):
@@ -143,8 +143,8 @@ def _show(page: ProjectPage) -> ProjectView:
     )
 
 
-def _show_release(files: list[File]) -> ReleaseEntryView:
-    newest: datetime = max(file.uploaded_at for file in files)
+def _show_release(files: list[Offered]) -> ReleaseEntryView:
+    newest = max((file.uploaded_at for file in files if file.uploaded_at is not None), default=None)
     return ReleaseEntryView(
         version=str(files[0].version), files=len(files), is_yanked=is_yanked(files), uploaded_at=newest
     )

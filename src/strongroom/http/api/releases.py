@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from strongroom.core.access import Right, not_found
-from strongroom.core.model import File
+from strongroom.core.mirrored import Offered
 from strongroom.http.api.endpoint import CurrentCaller, Endpoint
 from strongroom.http.api.fields import View
 from strongroom.http.api.files import ChangedFiles, FileView, YankBody, changed, show
@@ -77,6 +79,6 @@ class ReleaseEndpoints:
         return changed(place, await self._releases.unyank(caller, place))
 
 
-def is_yanked(files: list[File]) -> bool:
+def is_yanked(files: Sequence[Offered]) -> bool:
     """Return whether installers skip the release."""
     return all(file.yank is not None for file in files)
