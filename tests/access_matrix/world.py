@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message
 from strongroom.adapters.blobs.local import LocalBlobs
 from strongroom.adapters.inspector.inline import InlineInspector
 from strongroom.adapters.memory.catalog import MemoryCatalog
+from strongroom.core.index_settings import IndexChanges
 from strongroom.core.names import IndexName, parse_filename, parse_index_name, parse_user_name
 from strongroom.core.upload import UploadForm
 from strongroom.http.assembly import Assembled, Parts, assemble
@@ -142,7 +143,7 @@ class World:
                 yield start + route.path
 
     async def _fill(self, index: IndexName) -> None:
-        await self.services.indexes.create(OPERATOR, index, anonymous_read=index in OPEN_INDEXES)
+        await self.services.indexes.create(OPERATOR, index, IndexChanges(anonymous_read=index in OPEN_INDEXES))
         for project in sorted(name for name in EXISTING_PROJECTS if name.endswith(f"-{index}")):
             wheel = make_wheel(project, "1.0")
             async with self.services.publish.begin(OPERATOR, index) as upload:

@@ -11,6 +11,7 @@ from strongroom.core.access import Right
 from strongroom.core.caller import Caller
 from strongroom.core.errors import Conflict, Forbidden, NotFound, StrongroomError, Unauthenticated
 from strongroom.core.events import IndexChanged, IndexCreated, IndexDeleted
+from strongroom.core.index_settings import IndexChanges
 from strongroom.core.model import Index, ProjectStatus
 from strongroom.core.names import IndexName, parse_user_name
 from strongroom.ports import Transaction
@@ -52,7 +53,9 @@ def a_house(*found: Index) -> House:
 def test_an_index_is_made_with_its_settings() -> None:
     """And recorded with them."""
     house = a_house()
-    made = wait(indexes(house).create(an_administrator(), STAGING, accepts_uploads=False, anonymous_read=True))
+    made = wait(
+        indexes(house).create(an_administrator(), STAGING, IndexChanges(accepts_uploads=False, anonymous_read=True))
+    )
     assert made == Index(name=STAGING, created_at=START, accepts_uploads=False, anonymous_read=True)
     assert house.look(lambda tx: tx.indexes.list()) == (made,)
     assert house.events() == [IndexCreated(index=STAGING, accepts_uploads=False, anonymous_read=True)]
@@ -113,7 +116,7 @@ def test_an_index_is_shown_with_what_the_caller_may_read_of_it() -> None:
 
     def counts(caller: Caller) -> tuple[int, int]:
         summary = wait(indexes(house).show(caller, MAIN))
-        assert summary == IndexSummary(an_index("main"), summary.projects, summary.files)
+        assert summary == IndexSummary(an_index("main"), summary.projects, summary.files, is_manager=False)
         return summary.projects, summary.files
 
     assert counts(READER) == (2, 3)
@@ -167,9 +170,9 @@ def test_a_change_is_recorded_and_its_repetition_is_not() -> None:
     """What is not named stays."""
     house = a_house(an_index("main"))
     for _ in range(2):
-        changed = wait(indexes(house).change(OPERATOR, MAIN, accepts_uploads=False))
+        changed = wait(indexes(house).change(OPERATOR, MAIN, IndexChanges(accepts_uploads=False)))
         assert changed == an_index("main", accepts_uploads=False)
-    opened = wait(indexes(house).change(OPERATOR, MAIN, anonymous_read=True))
+    opened = wait(indexes(house).change(OPERATOR, MAIN, IndexChanges(anonymous_read=True)))
     assert opened == an_index("main", accepts_uploads=False, anonymous_read=True)
     assert house.events() == [
         IndexChanged(index=MAIN, accepts_uploads=False),
@@ -181,13 +184,19 @@ def test_opening_an_index_to_all_takes_its_administrator() -> None:
     """`manage` is enough for uploads, not for showing it to the world."""
     house = a_house(an_index("main"))
     manager = a_caller("bob", a_grant(Right.READ, Right.MANAGE, index="main"))
-    wait(indexes(house).change(manager, MAIN, accepts_uploads=False))
+    wait(indexes(house).change(manager, MAIN, IndexChanges(accepts_uploads=False)))
     with pytest.raises(Forbidden):
-        wait(indexes(house).change(manager, MAIN, anonymous_read=True, accepts_uploads=True))
+        wait(indexes(house).change(manager, MAIN, IndexChanges(anonymous_read=True, accepts_uploads=True)))
     assert house.look(lambda tx: tx.indexes.find(MAIN)) == an_index("main", accepts_uploads=False)
     with pytest.raises(Forbidden):
-        wait(indexes(house).change(READER, MAIN, accepts_uploads=True))
-    wait(indexes(house).change(a_caller("eve", a_grant(Right.ADMINISTER, index="main")), MAIN, anonymous_read=True))
+        wait(indexes(house).change(READER, MAIN, IndexChanges(accepts_uploads=True)))
+    with pytest.raises(Forbidden):
+        wait(
+            indexes(house).change(
+                a_caller("eve", a_grant(Right.ADMINISTER, index="main")), MAIN, IndexChanges(anonymous_read=True)
+            )
+        )
+    wait(indexes(house).change(an_administrator(), MAIN, IndexChanges(anonymous_read=True)))
     assert len(house.events()) == 2
 
 

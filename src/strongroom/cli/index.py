@@ -8,6 +8,7 @@ from strongroom.cli.command import Group
 from strongroom.cli.output import print_done, print_item, print_list
 from strongroom.cli.parameters import INDEX
 from strongroom.cli.store import run
+from strongroom.core.index_settings import IndexChanges
 from strongroom.core.names import IndexName
 
 
@@ -26,7 +27,7 @@ def create(name: IndexName, *, anonymous_read: bool, no_uploads: bool) -> None:
 
     index = run(
         lambda services, caller: services.indexes.create(
-            caller, name, accepts_uploads=not no_uploads, anonymous_read=anonymous_read
+            caller, name, IndexChanges(accepts_uploads=not no_uploads, anonymous_read=anonymous_read)
         ),
         makes_store=True,
     )
@@ -65,7 +66,7 @@ def change(name: IndexName, *, anonymous_read: bool | None, uploads: bool | None
         raise click.UsageError("Name a setting: --[no-]anonymous-read or --[no-]uploads.")
     index = run(
         lambda services, caller: services.indexes.change(
-            caller, name, accepts_uploads=uploads, anonymous_read=anonymous_read
+            caller, name, IndexChanges(accepts_uploads=uploads, anonymous_read=anonymous_read)
         )
     )
     takes = "takes uploads" if index.accepts_uploads else "takes no uploads"

@@ -37,7 +37,10 @@ class IndexCreated(_Event, frozen=True, tag="index-created"):
 
 
 class IndexChanged(_Event, frozen=True, tag="index-changed"):
-    """An index's settings were changed to these. `upstream` names no credentials, `rules` is JSON."""
+    """An index's settings were changed to these. `upstream` names no credentials, `rules` is JSON.
+
+    `new_credentials` tells that the upstream's credentials were set, to others than before.
+    """
 
     index: IndexName
     accepts_uploads: bool = True
@@ -47,6 +50,7 @@ class IndexChanged(_Event, frozen=True, tag="index-changed"):
     rules: str = ""
     forbids_reserved: bool = False
     needs_approval: bool = False
+    new_credentials: bool = False
 
 
 class IndexDeleted(_Event, frozen=True, tag="index-deleted"):
@@ -153,6 +157,7 @@ class PromotionRequested(_Event, frozen=True, tag="promotion-requested"):
     filenames: tuple[Filename, ...]
     source: IndexName
     promotion: str
+    reason: str = ""
 
 
 class Promoted(_Event, frozen=True, tag="promoted"):
@@ -164,6 +169,7 @@ class Promoted(_Event, frozen=True, tag="promoted"):
     filenames: tuple[Filename, ...]
     source: IndexName
     promotion: str
+    reason: str = ""
 
 
 class PromotionRefused(_Event, frozen=True, tag="promotion-refused"):

@@ -1,7 +1,8 @@
 """Indexes: made, listed, changed and removed.
 
-Decides who sees which, that `main` stays, and that an index with files is not
-removed. What an index serves is decided by `core/pages.py`.
+Decides who sees and who changes which, that `main` stays, and that an index with
+files is not removed. What an index serves is decided by `core/pages.py`, which
+settings are possible by `core/index_settings.py`.
 """
 
 from __future__ import annotations
@@ -17,24 +18,45 @@ from strongroom.core.access import (
     allows,
 )
 from strongroom.core.caller import Caller, open_indexes
-from strongroom.core.errors import Conflict, NotFound
+from strongroom.core.errors import Conflict, NotFound, StorageFault
 from strongroom.core.events import Event, IndexChanged, IndexCreated, IndexDeleted
+from strongroom.core.index_settings import (
+    NO_CHANGES,
+    Credentials,
+    IndexChanges,
+    UpstreamChanges,
+    change_index,
+    demand_possible_bases,
+    demand_sensible_credentials,
+    describe_rules,
+    describe_upstream,
+    goes_elsewhere,
+)
 from strongroom.core.model import Index
 from strongroom.core.names import IndexName
 from strongroom.core.policy import Allow
-from strongroom.ports import Catalog, Clock, Transaction
+from strongroom.core.rules import COOLDOWN, Rules
+from strongroom.core.upstream import Upstream
+from strongroom.core.upstream_url import check_upstream_url
+from strongroom.ports import Catalog, Clock, Seals, Transaction
 
 FIRST_INDEX = IndexName("main")
 """The index that `/simple/` and `/legacy/` mean."""
+PUBLIC_INDEX = IndexName("public")
+"""The mirror of the default upstream that a new catalog's `main` is based on."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexSummary:
-    """An index, with the number of projects in it that the caller may read, and of their files."""
+    """An index, with the number of projects in it that the caller may read, and of their files.
+
+    `is_manager` tells that the caller may see its settings whole, its upstream's address too.
+    """
 
     index: Index
     projects: int
     files: int
+    is_manager: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,35 +65,50 @@ class Indexes:
 
     catalog: Catalog
     clock: Clock
+    seals: Seals | None = None
 
-    async def create(
-        self, caller: Caller, name: IndexName, *, accepts_uploads: bool = True, anonymous_read: bool = False
-    ) -> Index:
-        """Make an index; raises `Conflict` for a taken name."""
-        index = Index(
-            name=name,
-            created_at=self.clock.now(),
-            accepts_uploads=accepts_uploads,
-            anonymous_read=anonymous_read,
-        )
+    async def create(self, caller: Caller, name: IndexName, changes: IndexChanges = NO_CHANGES) -> Index:
+        """Make an index with these settings; raises `Conflict` for a taken name, `InvalidRequest` for bad settings."""
+        wanted, sealed = self._prepared(changes)
+        index = change_index(Index(name=name, created_at=self.clock.now()), wanted, sealed=sealed)
 
         def change(tx: Transaction) -> Index:
             caller.demand(Right.ADMINISTER, SERVER, indexes=tx.indexes.list())
             if tx.indexes.find(name) is not None:
                 raise Conflict("index-exists", f"There is an index '{name}' already", "Choose another name.")
+            demand_possible_bases(index, {other.name: other for other in tx.indexes.list()})
             return self._add(tx, caller, index=index)
 
         return await self.catalog.write(change)
 
-    async def ensure_first(self, caller: Caller) -> Index | None:
-        """Make `main` on an empty catalog; None when there is an index already.
+    async def ensure_first(self, caller: Caller, default_upstream: str | None = None) -> Index | None:
+        """Make `main` on an empty catalog, based on a `public` mirror if there is a default upstream.
 
-        Only the program itself calls this, at its start: no right is asked.
+        Returns `main`, or None when there is an index already. Only the program itself
+        calls this, at its start: no right is asked. Raises `InvalidRequest` for a bad URL.
         """
         if await self.catalog.read(lambda tx: tx.indexes.list()):
             return None
-        index = Index(name=FIRST_INDEX, created_at=self.clock.now())
-        return await self.catalog.write(lambda tx: None if tx.indexes.list() else self._add(tx, caller, index=index))
+        now = self.clock.now()
+        first = Index(name=FIRST_INDEX, created_at=now)
+        made = [first]
+        if default_upstream is not None:
+            settings = IndexChanges(
+                accepts_uploads=False,
+                upstream=UpstreamChanges(url=check_upstream_url(default_upstream).url),
+                rules=Rules(cooldown=COOLDOWN),
+            )
+            first = replace(first, bases=(PUBLIC_INDEX,))
+            made = [change_index(Index(name=PUBLIC_INDEX, created_at=now), settings), first]
+
+        def change(tx: Transaction) -> Index | None:
+            if tx.indexes.list():
+                return None
+            for index in made:
+                self._add(tx, caller, index=index)
+            return first
+
+        return await self.catalog.write(change)
 
     async def list(self, caller: Caller) -> tuple[Index, ...]:
         """Return the indexes that the caller may read, by name."""
@@ -96,40 +133,35 @@ class Indexes:
                 files = tx.files.count(name)
             else:
                 files = sum(len(tx.files.list(name, project.name)) for project in seen)
-            return IndexSummary(index, projects=len(seen), files=files)
+            return IndexSummary(index, len(seen), files=files, is_manager=may_manage(caller, name))
 
         return await self.catalog.read(load)
 
-    async def change(
-        self,
-        caller: Caller,
-        name: IndexName,
-        *,
-        accepts_uploads: bool | None = None,
-        anonymous_read: bool | None = None,
-    ) -> Index:
-        """Change what is not None. Opening an index to everybody, or closing it, takes `administer`."""
+    async def change(self, caller: Caller, name: IndexName, changes: IndexChanges) -> Index:
+        """Change what is not None; one event, and none when nothing changes.
+
+        `manage` on the index is enough for what narrows or orders it. Its bases, its
+        upstream and whether everybody may read it open one index to the readers of
+        another, so these take `administer` on the server. Raises `InvalidRequest`,
+        `Conflict`, `NotFound`.
+        """
+        wanted, sealed = self._prepared(changes)
 
         def change(tx: Transaction) -> Index:
-            caller.demand(Right.MANAGE, IndexTarget(name), indexes=tx.indexes.list())
+            indexes = tx.indexes.list()
+            caller.demand(Right.MANAGE, IndexTarget(name), indexes=indexes)
             index = _get_index(tx, name)
-            changed = replace(
-                index,
-                accepts_uploads=index.accepts_uploads if accepts_uploads is None else accepts_uploads,
-                anonymous_read=index.anonymous_read if anonymous_read is None else anonymous_read,
-            )
+            changed = change_index(index, wanted, sealed=sealed)
             if changed == index:
                 return index
-            if changed.anonymous_read != index.anonymous_read:
-                caller.demand(Right.ADMINISTER, IndexTarget(name), indexes=tx.indexes.list())
+            if _opens(index, changed):
+                caller.demand(Right.ADMINISTER, SERVER, indexes=indexes)
+            if changed.bases != index.bases:
+                demand_possible_bases(changed, {other.name: other for other in indexes})
+            if goes_elsewhere(index, changed):
+                _forget_upstream(tx, name)
             tx.indexes.replace(changed)
-            self._tell(
-                tx,
-                caller,
-                event=IndexChanged(
-                    index=name, accepts_uploads=changed.accepts_uploads, anonymous_read=changed.anonymous_read
-                ),
-            )
+            self._tell(tx, caller, event=_changed(index, changed))
             return changed
 
         return await self.catalog.write(change)
@@ -137,43 +169,69 @@ class Indexes:
     async def delete(self, caller: Caller, name: IndexName) -> None:
         """Remove an empty index, and the grants on it, so that a later one of that name starts closed.
 
-        Raises `Conflict` for one that holds files, and for `main`.
+        What it kept of its upstream and the names that it held go with it. Raises `Conflict`
+        for one that holds files, for a base of another, and for `main`.
         """
 
         def change(tx: Transaction) -> None:
-            caller.demand(Right.ADMINISTER, SERVER, indexes=tx.indexes.list())
+            indexes = tx.indexes.list()
+            caller.demand(Right.ADMINISTER, SERVER, indexes=indexes)
             _get_index(tx, name)
-            if name == FIRST_INDEX:
-                raise Conflict(
-                    "index-first",
-                    f"The index '{name}' is the one that /simple/ means",
-                    f"Close it with `strongroom index set {name} --no-uploads` instead.",
-                )
-            files = tx.files.count(name)
-            if files:
-                raise Conflict(
-                    "index-holds-files",
-                    f"The index '{name}' holds {files} file{'s' * (files > 1)}",
-                    "Delete its projects first, if nobody needs them.",
-                )
+            _demand_unneeded(tx, name, indexes=indexes)
             _remove_grants(tx, name)
             for project in tx.projects.list(name):  # without files: a status is all that is left of them
                 tx.projects.remove(name, project.name)
+            for reservation in tx.reservations.list():
+                if reservation.index == name:
+                    tx.reservations.remove(name, reservation.pattern)
+            _forget_upstream(tx, name)
             tx.indexes.remove(name)
             self._tell(tx, caller, event=IndexDeleted(index=name))
 
         await self.catalog.write(change)
 
+    def _prepared(self, changes: IndexChanges) -> tuple[IndexChanges, bytes | None]:
+        """Return the changes with the URL checked, and the new credentials sealed; raises `InvalidRequest`."""
+        upstream = changes.upstream
+        if not isinstance(upstream, UpstreamChanges):
+            return changes, None
+        if upstream.url is not None:
+            checked = check_upstream_url(upstream.url)
+            username, colon, password = checked.userinfo.partition(":")
+            given = upstream.credentials or (Credentials(username, password) if colon else None)
+            upstream = replace(upstream, url=checked.url, credentials=given)
+        sealed = self._seal(upstream.credentials) if isinstance(upstream.credentials, Credentials) else None
+        return replace(changes, upstream=upstream), sealed
+
+    def _seal(self, credentials: Credentials) -> bytes:
+        demand_sensible_credentials(credentials)
+        if self.seals is None:
+            raise StorageFault("no-seals", "This server has no key to keep credentials under")
+        return self.seals.seal(f"{credentials.username}:{credentials.password}")
+
     def _add(self, tx: Transaction, caller: Caller, *, index: Index) -> Index:
         tx.indexes.add(index)
         event = IndexCreated(
-            index=index.name, accepts_uploads=index.accepts_uploads, anonymous_read=index.anonymous_read
+            index=index.name,
+            accepts_uploads=index.accepts_uploads,
+            anonymous_read=index.anonymous_read,
+            bases=index.bases,
+            upstream=describe_upstream(index.upstream),
+            rules=describe_rules(index.rules),
+            forbids_reserved=index.forbids_reserved,
+            needs_approval=index.needs_approval,
         )
         self._tell(tx, caller, event=event)
         return index
 
     def _tell(self, tx: Transaction, caller: Caller, *, event: Event) -> None:
         tx.events.append(event, at=self.clock.now(), actor=caller.actor)
+
+
+def may_manage(caller: Caller, name: IndexName) -> bool:
+    """Return whether the caller may see and change the settings of the index."""
+    verdict = allows(caller.principal, Right.MANAGE, target=IndexTarget(name), open_indexes=frozenset())
+    return isinstance(verdict, Allow)
 
 
 def _may_read(caller: Caller, target: Target, *, opened: frozenset[IndexName]) -> bool:
@@ -187,8 +245,69 @@ def _get_index(tx: Transaction, name: IndexName) -> Index:
     return index
 
 
+def _opens(index: Index, changed: Index) -> bool:
+    """Return whether the change lets readers of one index see what comes from elsewhere, or lets in new readers."""
+    before, after = index.upstream, changed.upstream
+    return (
+        changed.anonymous_read != index.anonymous_read
+        or changed.bases != index.bases
+        or (before is None) != (after is None)
+        or (before is not None and after is not None and _place(before) != _place(after))
+    )
+
+
+def _place(upstream: Upstream) -> tuple[str, bytes | None]:
+    return upstream.url, upstream.credentials
+
+
+def _changed(index: Index, changed: Index) -> IndexChanged:
+    credentials = (index.upstream and index.upstream.credentials, changed.upstream and changed.upstream.credentials)
+    return IndexChanged(
+        index=changed.name,
+        accepts_uploads=changed.accepts_uploads,
+        anonymous_read=changed.anonymous_read,
+        bases=changed.bases,
+        upstream=describe_upstream(changed.upstream),
+        rules=describe_rules(changed.rules),
+        forbids_reserved=changed.forbids_reserved,
+        needs_approval=changed.needs_approval,
+        new_credentials=credentials[1] is not None and credentials[0] != credentials[1],
+    )
+
+
+def _demand_unneeded(tx: Transaction, name: IndexName, *, indexes: tuple[Index, ...]) -> None:
+    if name == FIRST_INDEX:
+        raise Conflict(
+            "index-first",
+            f"The index '{name}' is the one that /simple/ means",
+            f"Close it with `strongroom index set {name} --no-uploads` instead.",
+        )
+    above = [index.name for index in indexes if name in index.bases]
+    if above:
+        raise Conflict(
+            "index-is-base",
+            f"The index '{name}' is a base of '{above[0]}'",
+            f"Give '{above[0]}' other bases first: `strongroom index set {above[0]} --base ...`, or --no-bases.",
+        )
+    files = tx.files.count(name)
+    if files:
+        raise Conflict(
+            "index-holds-files",
+            f"The index '{name}' holds {files} file{'s' * (files > 1)}",
+            "Delete its projects first, if nobody needs them.",
+        )
+
+
 def _remove_grants(tx: Transaction, name: IndexName) -> None:
     for user in tx.users.list():
         for grant in tx.users.list_grants(user.name):
             if grant.index == name:
                 tx.users.remove_grant(user.name, grant)
+
+
+def _forget_upstream(tx: Transaction, name: IndexName) -> None:
+    """Forget what is kept of the index's upstream: another one's files must not stand under these names."""
+    tx.upstream_pages.remove(name)
+    for copy in [copy for copy in tx.copies.scan() if copy.index == name]:
+        tx.copies.remove(name, copy.filename)
+    tx.name_lists.remove(name)
