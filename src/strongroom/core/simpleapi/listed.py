@@ -1,0 +1,193 @@
+"""A file as a page of an upstream lists it, and what of that is believed.
+
+Decides which lines become files: a name of this project, a sha256, a URL that can be
+asked. Optional fields that cannot be read count as missing, as pip has it. Does not know
+JSON or HTML (`parse_json.py`, `parse_html.py`), nor which files come through
+(`screening.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from urllib.parse import quote, urljoin
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from strongroom.core.distfile import parse_distribution_filename
+from strongroom.core.errors import InvalidName
+from strongroom.core.mirrored import Skipped, UpstreamFile
+from strongroom.core.model import Yank
+from strongroom.core.names import (
+    DISTRIBUTION_ENDINGS,
+    IndexName,
+    ProjectName,
+    Sha256,
+    parse_filename,
+    parse_sha256,
+)
+
+_URL = re.compile(
+    r"https?://(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?/[!-\[\]^-~]*", re.ASCII | re.IGNORECASE
+)
+_NEVER_IN_URL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\\]")
+"""`urljoin` drops line breaks and tabs silently, and readers differ in what a backslash is."""
+_KEPT_IN_URL = "!$%&'()*+,/:;=?@[]~"
+_LONGEST_URL = 2000
+_LONGEST_SPECIFIER = 1000
+_LONGEST_REASON = 500
+_LONGEST_TIME = 64
+_LONGEST_SHOWN = 240
+_LARGEST_SIZE = 1 << 53
+"""No file is that large, and every JSON reader can still tell it exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a line says, unchecked: of the right types at most. `yank` and `sha256` are None where it says nothing."""
+
+    filename: str
+    url: str
+    sha256: str | None = None
+    requires_python: str | None = None
+    yank: Yank | None = None
+    has_metadata: bool = False
+    metadata_sha256: str | None = None
+    uploaded_at: str | None = None
+    size_bytes: int | None = None
+    provenance_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where the lines come from: `base_url` is what their URLs are relative to.
+
+    `specifiers` remembers what was found of each Requires-Python: a page has few of them.
+    """
+
+    index: IndexName
+    project: ProjectName
+    url: str
+    base_url: str
+    now: datetime
+    specifiers: dict[str, str | None] = field(default_factory=dict)
+
+
+def accept(listed: Listed, page: Page) -> UpstreamFile | Skipped:
+    """Return the file that the line offers, or why it offers none."""
+    try:
+        filename = parse_filename(listed.filename)
+        told = parse_distribution_filename(filename, name=page.project)
+    except InvalidName as fault:
+        return skip(listed.filename, _explain(listed.filename, fault))
+    if told.project != page.project:
+        return skip(filename, f"It belongs to another project, '{told.project}'")
+    sha256 = find_sha256(listed.sha256)
+    if sha256 is None:
+        return skip(filename, "The upstream gives no sha256 for it" if not listed.sha256 else "Its sha256 is not one")
+    url = find_url(listed.url, page.base_url)
+    if url is None:
+        return skip(filename, "Its URL is not one that can be asked")
+    if page.url.startswith("https:") and not url.startswith("https:"):
+        return skip(filename, "It would come over http, though the upstream's page came over https")
+    return UpstreamFile(
+        index=page.index,
+        project=page.project,
+        filename=filename,
+        version=told.version,
+        package_type=told.package_type,
+        python_tag=told.python_tag,
+        url=url,
+        sha256=sha256,
+        first_seen_at=page.now,
+        size_bytes=_find_size(listed.size_bytes),
+        uploaded_at=_find_time(listed.uploaded_at),
+        requires_python=_find_specifier(listed.requires_python, page.specifiers),
+        yank=None if listed.yank is None else Yank(clean(listed.yank.reason)),
+        has_upstream_metadata=listed.has_metadata,
+        metadata_sha256=find_sha256(listed.metadata_sha256) if listed.has_metadata else None,
+        provenance_url=_find_provenance(listed.provenance_url, page),
+    )
+
+
+def skip(filename: str, reason: str) -> Skipped:
+    """Return the line as one that is not offered, its name fit to be shown."""
+    return Skipped(clean(filename, most=_LONGEST_SHOWN) or "(no name)", reason)
+
+
+def clean(text: str, *, most: int = _LONGEST_REASON) -> str:
+    """Return text from outside as one printable line of bounded length."""
+    # Cut first: what is thrown away need not be read.
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text[: 4 * most]).split())
+    return line if len(line) <= most else f"{line[: most - 3]}..."
+
+
+def find_url(raw: str, base_url: str) -> str | None:
+    """Return the absolute http or https URL without fragment; None where there is none to ask."""
+    text = raw.strip(" \t\r\n\f").partition("#")[0]
+    if not text or len(text) > _LONGEST_URL or _NEVER_IN_URL.search(text):
+        return None
+    if _URL.fullmatch(text):
+        return text
+    try:
+        joined = urljoin(base_url, quote(text, safe=_KEPT_IN_URL))
+    except (ValueError, UnicodeError):
+        return None
+    return joined if len(joined) <= _LONGEST_URL and _URL.fullmatch(joined) else None
+
+
+def find_sha256(raw: str | None) -> Sha256 | None:
+    """Return the digest; None for what is not one."""
+    try:
+        return parse_sha256(raw) if raw else None
+    except InvalidName:
+        return None
+
+
+def pick_hash(hashes: Mapping[str, object]) -> str | None:
+    """Return the sha256 of a mapping of hashes as it stands there."""
+    found = hashes.get("sha256")
+    return found if isinstance(found, str) else None
+
+
+def _explain(filename: str, fault: InvalidName) -> str:
+    if filename and not filename.endswith(DISTRIBUTION_ENDINGS):
+        return "It is neither a wheel (.whl) nor an sdist (.tar.gz, .zip)"
+    return clean(fault.message)
+
+
+def _find_size(raw: int | None) -> int | None:
+    return raw if raw is not None and 0 <= raw <= _LARGEST_SIZE else None
+
+
+def _find_time(raw: str | None) -> datetime | None:
+    """Return the time in UTC, which is also meant where no zone is given (PEP 700: "UTC")."""
+    if raw is None or len(raw) > _LONGEST_TIME:
+        return None
+    try:
+        time = datetime.fromisoformat(raw.strip())
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _find_specifier(raw: str | None, known: dict[str, str | None]) -> str | None:
+    """Return the specifier on one line; None for one that pip ignores too."""
+    if not raw or len(raw) > _LONGEST_SPECIFIER:
+        return None
+    if raw not in known:
+        text = " ".join(raw.split())
+        try:
+            SpecifierSet(text)
+            known[raw] = text or None
+        except InvalidSpecifier:
+            known[raw] = None
+    return known[raw]
+
+
+def _find_provenance(raw: str | None, page: Page) -> str | None:
+    url = find_url(raw, page.base_url) if raw else None
+    is_downgrade = url is not None and page.url.startswith("https:") and not url.startswith("https:")
+    return None if is_downgrade else url
