@@ -36,6 +36,7 @@ COMMANDS = {
     "unyank": Place("release", "unyank", "Offer a yanked release again."),
     "delete": Place("release", "delete", "Delete a project, a release or a file for ever."),
     "status": Place("release", "status", "Archive, deprecate or quarantine a project."),
+    "explain": Place("explain", "explain", "Say where a name comes from, and what hides its files."),
     "audit": Place("audit", "group", "Read the audit log, and prove it whole."),
     "verify": Place("upkeep", "verify", "Check that every byte is there."),
     "sweep": Place("upkeep", "sweep", "Remove bytes that nobody needs."),

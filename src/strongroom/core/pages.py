@@ -17,7 +17,7 @@ from strongroom.core.mirrored import Copy, Offered, UpstreamPage
 from strongroom.core.model import File, Project, ProjectStatus
 from strongroom.core.names import EVERY_PROJECT, Filename, IndexName, ProjectName
 from strongroom.core.policy import Allow, Refuse
-from strongroom.core.screening import Gate, next_change, screen
+from strongroom.core.screening import Gate, Screen, next_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,9 @@ def make_upstream_page(
     """
     shown: list[Offered] = []
     changes = [next_change(gates, now=now)]
+    screen = Screen(gates, page.project, now=now)
     for file in page.files if page.status.offers_files else ():
-        verdict = screen(file, gates, now=now, copy=copies.get(file.filename))
+        verdict = screen.judge(file, copies.get(file.filename))
         if isinstance(verdict, Refuse):
             changes.append(verdict.until)
         else:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # so that one use case can be imported without all others
     from strongroom.services.audit import Audit
     from strongroom.services.browse import Browse
     from strongroom.services.download import Download
+    from strongroom.services.explain import Explain
     from strongroom.services.importing import Importing
     from strongroom.services.indexes import Indexes
     from strongroom.services.publish import Publish
@@ -38,6 +39,7 @@ class Services:
     audit: Audit
     browse: Browse
     download: Download
+    explain: Explain
     importing: Importing
     indexes: Indexes
     publish: Publish

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strongroom.core.errors import NotAllowed, StrongroomError
-from strongroom.http.api import audit, files, identity, indexes, projects, releases, tokens, users
+from strongroom.http.api import audit, explanations, files, identity, indexes, projects, releases, tokens, users
 from strongroom.http.api.document import OpenApiDocument
 from strongroom.http.api.endpoint import Endpoint, GuardedRoute
 from strongroom.http.api.faults import (
@@ -73,6 +73,7 @@ def _families(services: UseCases, guard: Guard) -> list[tuple[str, list[Endpoint
             projects.TAG,
             projects.ProjectEndpoints(services.releases, services.browse, cache=guard.cache).endpoints(),
         ),
+        (explanations.TAG, explanations.ExplanationEndpoints(services.explain).endpoints()),
         (releases.TAG, releases.ReleaseEndpoints(services.releases, services.browse).endpoints()),
         (files.TAG, files.FileEndpoints(services.releases, services.download).endpoints()),
         (users.TAG, users.UserEndpoints(services.accounts).endpoints()),

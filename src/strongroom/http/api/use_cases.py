@@ -8,6 +8,7 @@ from strongroom.services.accounts import Accounts
 from strongroom.services.audit import Audit
 from strongroom.services.browse import Browse
 from strongroom.services.download import Download
+from strongroom.services.explain import Explain
 from strongroom.services.indexes import Indexes
 from strongroom.services.releases import Releases
 from strongroom.services.tokens import Tokens
@@ -34,6 +35,11 @@ class UseCases(Protocol):
     @property
     def download(self) -> Download:
         """About one file."""
+        ...
+
+    @property
+    def explain(self) -> Explain:
+        """About why a name is answered as it is."""
         ...
 
     @property

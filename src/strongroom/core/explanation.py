@@ -1,0 +1,198 @@
+"""Why a name is answered by the source it is, and why each file shows or not, in sentences.
+
+Says what `sources.py` and `screening.py` decided; decides nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import assert_never
+
+from packaging.version import Version
+
+from strongroom.core.mirrored import Copy, Offered, Skipped, UpstreamFile
+from strongroom.core.model import File, Index, Project
+from strongroom.core.names import IndexName, ProjectName
+from strongroom.core.screening import Gate, find_refusals
+from strongroom.core.sources import (
+    Alone,
+    AskUpstreams,
+    NameFacts,
+    Nowhere,
+    Overlaid,
+    Owned,
+    Reserved,
+    Route,
+    Source,
+    Withheld,
+    walk,
+)
+
+
+class Answer(StrEnum):
+    """Which kind of source answers for a name."""
+
+    OWN = "own"
+    OVERLAY = "overlay"
+    RESERVED = "reserved"
+    WITHHELD = "withheld"
+    UPSTREAM = "upstream"
+    NOWHERE = "nowhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one index on the way has to do with the name."""
+
+    index: IndexName
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedFile:
+    """A file that shows, or is hidden for the reason. `rule_of` is the index whose rule it is."""
+
+    filename: str
+    version: str
+    is_offered: bool
+    code: str = ""
+    reason: str = ""
+    hint: str = ""
+    until: datetime | None = None
+    rule_of: IndexName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What an index says to a name. `owner` is the index that answers, where there is one."""
+
+    index: IndexName
+    project: ProjectName
+    answer: Answer
+    owner: IndexName | None
+    sentence: str
+    steps: tuple[Step, ...]
+    files: tuple[ExplainedFile, ...] = ()
+
+
+def explain_source(
+    name: ProjectName, source: Source, *, start: Index, facts: NameFacts, visible: frozenset[IndexName]
+) -> Explanation:
+    """Return the explanation without files. Indexes outside the way are named only if they are `visible`."""
+    steps = tuple(_explain_step(route, source) for route in walk(start, facts.indexes))
+    answer, owner, sentence = _describe(source, visible=visible)
+    return Explanation(start.name, name, answer, owner, f"'{name}' {sentence}", steps)
+
+
+def explain_own_files(
+    project: Project, files: Iterable[File], *, version: Version | None = None
+) -> tuple[ExplainedFile, ...]:
+    """Return what shows of an index's own files: all, but in quarantine."""
+    return tuple(
+        ExplainedFile(file.filename, str(file.version), True, code=_yank_code(file))
+        if project.status.offers_files
+        else explain_quarantined(file, project.status_reason)
+        for file in files
+        if version in (None, file.version)
+    )
+
+
+def explain_quarantined(file: Offered, reason: str | None) -> ExplainedFile:
+    """Return why a quarantined project's file is not offered (PEP 792)."""
+    return ExplainedFile(
+        file.filename,
+        str(file.version),
+        False,
+        code="project-quarantined",
+        reason=f"The project is in quarantine: {reason or 'no reason was given'}",
+    )
+
+
+def explain_upstream_file(
+    file: UpstreamFile, gates: tuple[Gate, ...], *, now: datetime, copy: Copy | None
+) -> ExplainedFile:
+    """Return whether the file comes through, and by which exemption, or which rule hides it until when."""
+    plain = ExplainedFile(file.filename, str(file.version), True, code=_yank_code(file))
+    exempted = ""
+    for index, refusal, exemption in find_refusals(file, gates, now=now, copy=copy):
+        if exemption is None:
+            return ExplainedFile(
+                file.filename,
+                str(file.version),
+                False,
+                code=refusal.code,
+                reason=refusal.reason,
+                hint=refusal.hint,
+                until=refusal.until,
+                rule_of=index,
+            )
+        exempted = f"The exemption {exemption.exemption_id} lets it through until {exemption.expires_at:%Y-%m-%d}"
+    if exempted:
+        return ExplainedFile(file.filename, str(file.version), True, code="exempted", reason=exempted)
+    if file.vanished_at is not None:
+        reason = f"The upstream no longer offers it since {file.vanished_at:%Y-%m-%d}; it stays for those who pinned it"
+        return ExplainedFile(file.filename, str(file.version), True, code="vanished", reason=reason)
+    return plain
+
+
+def explain_skipped(item: Skipped) -> ExplainedFile:
+    """Return why a line of the upstream's page is not offered."""
+    return ExplainedFile(item.filename, "", False, code="unusable", reason=item.reason)
+
+
+def _yank_code(file: File | UpstreamFile) -> str:
+    return "" if file.yank is None else "yanked"
+
+
+def _explain_step(route: Route, source: Source) -> Step:
+    index = route.end
+    held = _held(source)
+    if held is not None and held.route.end.name == index.name:
+        if isinstance(held, Reserved):
+            return Step(index.name, f"reserves it ({held.reservation.pattern}) and has no files of it")
+        return Step(index.name, "owns it: it has files of it, or had")
+    if index.upstream is None:
+        return Step(index.name, "neither owns nor reserves it")
+    asked = "it was never asked for this name" if _is_unasked(source) else "it is asked"
+    return Step(index.name, f"neither owns nor reserves it; has an upstream, and {asked}")
+
+
+def _held(source: Source) -> Owned | Reserved | None:
+    match source:
+        case Owned() | Reserved():
+            return source
+        case Overlaid(owned=owned):
+            return owned
+        case _:
+            return None
+
+
+def _is_unasked(source: Source) -> bool:
+    below: Alone = source.below if isinstance(source, Overlaid) else source
+    return not isinstance(below, AskUpstreams)
+
+
+def _describe(source: Source, *, visible: frozenset[IndexName]) -> tuple[Answer, IndexName | None, str]:
+    match source:
+        case Owned(route):
+            return Answer.OWN, route.end.name, f"belongs to the index '{route.end.name}', which answers alone"
+        case Reserved(route, reservation):
+            sentence = f"is reserved by the index '{route.end.name}' ({reservation.pattern}), which has no files of it"
+            return Answer.RESERVED, route.end.name, sentence
+        case Overlaid(owned=Owned(route)):
+            sentence = f"is an overlay: files of the index '{route.end.name}' stand over those of the next source"
+            return Answer.OVERLAY, route.end.name, sentence
+        case Withheld(holders):
+            shown = [f"'{name}'" for name in holders if name in visible]
+            by = f"the index {' and '.join(shown)}" if shown else "another index of this server"
+            return Answer.WITHHELD, None, f"belongs to {by}, so no upstream is asked for it here"
+        case AskUpstreams(routes):
+            names = ", ".join(f"'{route.end.name}'" for route in routes)
+            return Answer.UPSTREAM, None, f"belongs to nobody here, so the upstream of {names} is asked"
+        case Nowhere():
+            return Answer.NOWHERE, None, "belongs to nobody here, and there is no upstream to ask"
+        case _:  # pragma: no cover
+            assert_never(source)
