@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from packaging.version import Version
 
 from strongroom.core.errors import Conflict
-from strongroom.core.model import File, Project, ProjectStatus, Tombstone, Yank
+from strongroom.core.model import File, Index, Project, ProjectStatus, Tombstone, Yank
 from strongroom.core.names import Filename, IndexName, ProjectName
+from strongroom.core.rules import Rules
+from strongroom.core.upstream import Delivery, Upstream
 from strongroom.ports import Transaction
 from tests.contracts.driven import Driven
 from tests.factories import DEMO, MAIN, STAGING, a_file, a_project, an_index, sha256_of
 from tests.fakes import START
 
 MISSING = Filename("missing-1.0.tar.gz")
+FULL_RULES = Rules(
+    cooldown=timedelta(days=3, microseconds=1),
+    allowed=("django", "acme-*"),
+    denied=('evil>=2,!="3"', "ünicode"),
+    takes_sdists=False,
+    takes_yanked=False,
+    platforms=("manylinux_2_*_x86_64",),
+    max_size_bytes=2**40,
+    licences=("MIT", "Apache-2.0"),
+    takes_unknown_licences=False,
+)
 
 
 def saving(project: Project) -> Callable[[Transaction], None]:
@@ -45,8 +59,23 @@ def packages(catalog: Driven) -> Driven:
 
 def test_an_index_comes_back_as_it_went_in(catalog: Driven) -> None:
     """Every field of an index is stored, the order of its bases included."""
-    bases = (IndexName("zeta"), IndexName("alpha"))
-    full = replace(an_index(), anonymous_read=True, accepts_uploads=False, upstream_url="https://x/", bases=bases)
+    full = Index(
+        name=MAIN,
+        created_at=START,
+        accepts_uploads=False,
+        anonymous_read=True,
+        bases=(IndexName("zeta"), IndexName("alpha")),
+        upstream=Upstream(
+            url="https://upstream.example/simple/",
+            credentials=bytes(range(256)),
+            freshness=timedelta(days=40_000, microseconds=1),
+            delivery=Delivery.REDIRECT,
+            is_offline=True,
+        ),
+        rules=FULL_RULES,
+        forbids_reserved=True,
+        needs_approval=True,
+    )
     catalog.write(lambda tx: tx.indexes.add(full))
     catalog.write(lambda tx: tx.indexes.add(an_index("staging")))
     assert catalog.read(lambda tx: tx.indexes.find(MAIN)) == full
@@ -179,12 +208,36 @@ def test_a_buried_file_leaves_its_name_taken(packages: Driven) -> None:
     packages.write(lambda tx: tx.files.bury(tombstone))
     assert packages.read(lambda tx: tx.files.find(MAIN, tombstone.filename)) is None
     assert packages.read(lambda tx: tx.files.find(STAGING, tombstone.filename)) == a_file(index="staging")
-    with pytest.raises(Conflict):
-        packages.write(lambda tx: tx.files.bury(replace(tombstone, sha256=sha256_of("other"))))
     packages.write(lambda tx: tx.projects.remove(MAIN, DEMO))
     packages.write(lambda tx: tx.indexes.remove(MAIN))
     assert packages.read(lambda tx: tx.files.find_tombstone(MAIN, tombstone.filename)) == tombstone
     assert packages.read(lambda tx: tx.files.find_tombstone(STAGING, tombstone.filename)) is None
+
+
+def test_a_file_can_be_buried_again(packages: Driven) -> None:
+    """A file that came back (a promotion after one that was undone) and goes again leaves the newer tombstone."""
+    first = Tombstone(MAIN, DEMO, a_file().filename, a_file().sha256, START)
+    second = replace(first, sha256=sha256_of("other"), deleted_at=START + timedelta(days=1))
+    packages.write(lambda tx: tx.files.bury(first))
+    packages.write(lambda tx: tx.files.bury(replace(first, index=STAGING)))
+    packages.write(lambda tx: tx.files.add(a_file()))
+    packages.write(lambda tx: tx.files.bury(second))
+    assert packages.read(lambda tx: tx.files.find_tombstone(MAIN, first.filename)) == second
+    assert packages.read(lambda tx: tx.files.find_tombstone(STAGING, first.filename)) == replace(first, index=STAGING)
+    assert packages.read(lambda tx: tx.files.list(MAIN, DEMO)) == ()
+
+
+def test_the_owners_of_a_name_are_found(packages: Driven) -> None:
+    """Who has the project owns the name, and who deleted files of it, even when project and index are gone."""
+    other = ProjectName("other")
+    packages.write(lambda tx: tx.files.bury(Tombstone(STAGING, other, MISSING, sha256_of("x"), START)))
+    packages.write(lambda tx: tx.projects.save(a_project("other")))
+    owners = packages.read(lambda tx: [tx.projects.find_owners(name) for name in (DEMO, other, ProjectName("third"))])
+    assert owners == [{MAIN, STAGING}, {MAIN, STAGING}, frozenset()]
+    packages.write(lambda tx: tx.projects.remove(STAGING, DEMO))
+    packages.write(lambda tx: tx.indexes.remove(STAGING))
+    assert packages.read(lambda tx: tx.projects.find_owners(DEMO)) == {MAIN}
+    assert packages.read(lambda tx: tx.projects.find_owners(other)) == {MAIN, STAGING}
 
 
 def test_a_scan_passes_every_file(packages: Driven) -> None:

@@ -74,7 +74,8 @@ class MemoryCopies:
         return self._state.copies.get((index, filename))
 
     def list(self, index: IndexName, project: ProjectName) -> tuple[Copy, ...]:
-        return tuple(item for item in self._state.copies.values() if (item.index, item.project) == (index, project))
+        found = (item for item in self._state.copies.values() if (item.index, item.project) == (index, project))
+        return tuple(sorted(found, key=lambda item: item.filename))
 
     def save(self, copy: Copy) -> None:
         self._state.changing().copies[copy.index, copy.filename] = copy
@@ -86,8 +87,10 @@ class MemoryCopies:
             if found is not None and (found.last_used_at is None or found.last_used_at < at):
                 copies[key] = replace(found, last_used_at=at)
 
-    def remove(self, index: IndexName, filename: Filename) -> None:
-        self._state.changing().copies.pop((index, filename), None)
+    def remove(self, index: IndexName, filename: Filename | None = None) -> None:
+        copies = self._state.changing().copies
+        for key in [key for key in copies if key[0] == index and filename in (None, key[1])]:
+            del copies[key]
 
     def scan(self) -> Iterator[Copy]:
         yield from tuple(self._state.copies.values())
@@ -97,7 +100,9 @@ class MemoryCopies:
 
     def list_least_used(self, limit: int) -> tuple[Copy, ...]:
         used = [(item.last_used_at or item.stored_at, item) for item in self._state.copies.values() if item.stored_at]
-        return tuple(item for _, item in sorted(used, key=lambda pair: (pair[0], pair[1].filename)))[:limit]
+        return tuple(item for _, item in sorted(used, key=lambda pair: (pair[0], pair[1].filename, pair[1].index)))[
+            :limit
+        ]
 
 
 class MemoryNameLists:

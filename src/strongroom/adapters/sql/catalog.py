@@ -20,12 +20,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from strongroom.adapters.sql.database import Database
 from strongroom.adapters.sql.migrate import migrate
 from strongroom.adapters.sql.sqlite import SqliteDatabase
+from strongroom.adapters.sql.tables.copies import SqlCopies
 from strongroom.adapters.sql.tables.events import SqlEvents
+from strongroom.adapters.sql.tables.exemptions import SqlExemptions
 from strongroom.adapters.sql.tables.files import SqlFiles
 from strongroom.adapters.sql.tables.indexes import SqlIndexes
 from strongroom.adapters.sql.tables.leases import SqlLeases
+from strongroom.adapters.sql.tables.names import SqlAskedNames, SqlNameLists
 from strongroom.adapters.sql.tables.projects import SqlProjects
+from strongroom.adapters.sql.tables.promotions import SqlPromotions
+from strongroom.adapters.sql.tables.reservations import SqlReservations
 from strongroom.adapters.sql.tables.tokens import SqlTokens
+from strongroom.adapters.sql.tables.upstream_pages import SqlUpstreamPages
 from strongroom.adapters.sql.tables.users import SqlUsers
 from strongroom.core.errors import ConfigurationFault, StorageFault, Unavailable
 from strongroom.ports import Transaction
@@ -89,6 +95,13 @@ class SqlCatalog:
             tokens=SqlTokens(connection),
             events=SqlEvents(connection, self._chain_key),
             leases=SqlLeases(connection),
+            reservations=SqlReservations(connection),
+            upstream_pages=SqlUpstreamPages(connection),
+            copies=SqlCopies(connection),
+            name_lists=SqlNameLists(connection),
+            asked_names=SqlAskedNames(connection),
+            exemptions=SqlExemptions(connection),
+            promotions=SqlPromotions(connection),
         )
 
     def _close(self) -> None:

@@ -1,4 +1,4 @@
-"""How values without a column type of their own are stored: moments and lists of texts.
+"""How values without a column type of their own are stored: moments, spans of time, lists of texts, rules.
 
 Decides the stored form only; which column holds what is in `schema.py`.
 """
@@ -6,10 +6,14 @@ Decides the stored form only; which column holds what is in `schema.py`.
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from sqlalchemy import BigInteger, Dialect, Integer, String, Text
 from sqlalchemy.types import TypeDecorator
+
+from strongroom.core.rules import NO_RULES, Rules
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -36,6 +40,21 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + timedelta(microseconds=value)
 
 
+class Span(TypeDecorator[timedelta]):
+    """A length of time as microseconds."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:
+        """Return the microseconds."""
+        return None if value is None else value // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> timedelta | None:
+        """Return the length."""
+        return None if value is None else value * _MICROSECOND
+
+
 class TextList(TypeDecorator[tuple[str, ...]]):
     """Texts as a JSON array. Sets are sorted by whoever stores them, so that equal sets are equal text."""
 
@@ -49,3 +68,22 @@ class TextList(TypeDecorator[tuple[str, ...]]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...] | None:
         """Return the texts in their stored order."""
         return None if value is None else tuple(json.loads(value))
+
+
+class RulesText(TypeDecorator[Rules]):
+    """Rules as a JSON object of those that are not the default, so that a new rule needs no migration."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Rules | None, dialect: Dialect) -> str | None:
+        """Return the object with sorted keys: equal rules are equal text."""
+        if value is None:
+            return None
+        named = {field.name: getattr(value, field.name) for field in fields(Rules)}
+        set_here = {name: set_to for name, set_to in named.items() if set_to != getattr(NO_RULES, name)}
+        return msgspec.json.encode(set_here, order="deterministic").decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Rules | None:
+        """Return the rules; what is not named is the default of today."""
+        return None if value is None else msgspec.json.decode(value, type=Rules)

@@ -1,4 +1,4 @@
-"""Writes that must hit exactly one row, and the `Conflict` when they do not.
+"""Writes of single rows, and the `Conflict` when there is none or one too many.
 
 Does not know any table; the messages come from `tables/`.
 """
@@ -36,6 +36,13 @@ def change_row(connection: Connection, statement: Update, *, values: Values, mis
     """Update one row; raises `Conflict` with the given sentence when there is none."""
     if connection.execute(statement, values).rowcount == 0:
         raise Conflict("missing", missing)
+
+
+def save_row(connection: Connection, update: Update, *, insert: Insert, values: Values, key: Values) -> None:
+    """Update the row of the key, or insert it where there is none; one writer at a time makes that safe."""
+    if connection.execute(update, {**values, **key}).rowcount == 0:
+        with connection.begin_nested():
+            connection.execute(insert, values)
 
 
 def delete_rows(connection: Connection, statement: Delete, *, values: Values) -> int:

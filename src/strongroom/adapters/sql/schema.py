@@ -2,6 +2,9 @@
 
 `migrations/` makes them; a test compares the two. Does not say how rows become
 values of `core`: that is in `tables/`.
+
+What comes through from upstreams and other indexes has no foreign keys: a cache may
+outlive its index, and a decision is kept when its index is gone.
 """
 
 from __future__ import annotations
@@ -18,9 +21,10 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
 )
 
-from strongroom.adapters.sql.column_types import NAME, ROW_NUMBER, Moment, TextList
+from strongroom.adapters.sql.column_types import NAME, ROW_NUMBER, Moment, RulesText, Span, TextList
 
 metadata = MetaData(
     naming_convention={
@@ -40,7 +44,15 @@ indexes = Table(
     Column("anonymous_read", Boolean, nullable=False),
     Column("upstream_url", Text),
     Column("bases", TextList, nullable=False),
+    Column("upstream_credentials", LargeBinary),
+    Column("upstream_freshness", Span),
+    Column("upstream_delivery", Text),
+    Column("upstream_is_offline", Boolean),
+    Column("rules", RulesText, nullable=False, server_default="{}"),
+    Column("forbids_reserved", Boolean, nullable=False, server_default=false()),
+    Column("needs_approval", Boolean, nullable=False, server_default=false()),
 )
+"""All `upstream_` columns are null for an index without an upstream; `upstream_credentials` are sealed."""
 
 projects = Table(
     "projects",
@@ -52,6 +64,7 @@ projects = Table(
     Column("serial", BigInteger, nullable=False),
     Column("status", Text, nullable=False),
     Column("status_reason", Text),
+    Index("ix_projects_name", "name"),
 )
 
 files = Table(
@@ -90,6 +103,7 @@ tombstones = Table(
     Column("project_name", NAME, nullable=False),
     Column("sha256", NAME, nullable=False),
     Column("deleted_at", Moment, nullable=False),
+    Index("ix_tombstones_project_name", "project_name"),
 )
 """Without foreign keys: a deleted name stays taken when its project and index are gone too."""
 
@@ -163,3 +177,102 @@ setup_link = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("expires_at", Moment, nullable=False),
 )
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("index_name", NAME, primary_key=True),
+    Column("pattern", NAME, primary_key=True),
+    Column("hold", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+upstream_pages = Table(
+    "upstream_pages",
+    metadata,
+    Column("index_name", NAME, primary_key=True),
+    Column("project_name", NAME, primary_key=True),
+    Column("fetched_at", Moment, nullable=False),
+    Column("is_missing", Boolean, nullable=False),
+    Column("etag", Text),
+    Column("content", LargeBinary, nullable=False),
+    Index("ix_upstream_pages_index_name", "index_name", "is_missing", "project_name"),
+    Index("ix_upstream_pages_project_name", "project_name", "is_missing", "index_name"),
+)
+"""`content` is what `page_content.py` makes; it stands last, and the others are asked without reading it."""
+
+copies = Table(
+    "copies",
+    metadata,
+    Column("index_name", NAME, primary_key=True),
+    Column("filename", NAME, primary_key=True),
+    Column("project_name", NAME, nullable=False),
+    Column("sha256", NAME, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("stored_at", Moment),
+    Column("last_used_at", Moment),
+    Column("used_at", Moment),
+    Column("metadata_sha256", NAME),
+    Column("provenance_sha256", NAME),
+    Column("licence", Text),
+    Index("ix_copies_index_name_project_name", "index_name", "project_name", "filename"),
+    Index("ix_copies_used_at", "used_at", "filename", "index_name"),
+)
+"""`used_at` is the last use of stored bytes, else their storing, to be searched; null where none are stored."""
+
+name_lists = Table(
+    "name_lists",
+    metadata,
+    Column("index_name", NAME, primary_key=True),
+    Column("sha256", NAME, nullable=False),
+    Column("name_count", BigInteger, nullable=False),
+    Column("fetched_at", Moment, nullable=False),
+    Column("etag", Text),
+)
+
+asked_names = Table(
+    "asked_names",
+    metadata,
+    Column("index_name", NAME, primary_key=True),
+    Column("project_name", NAME, primary_key=True),
+    Column("times_asked", BigInteger, nullable=False),
+    Column("last_asked_at", Moment, nullable=False),
+)
+
+exemptions = Table(
+    "exemptions",
+    metadata,
+    Column("exemption_id", NAME, primary_key=True),
+    Column("index_name", NAME, nullable=False),
+    Column("project_name", NAME, nullable=False),
+    Column("versions", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("requested_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("decided_by", Text, nullable=False),
+    Column("decided_at", Moment),
+    Column("decision_reason", Text, nullable=False),
+    Index("ix_exemptions_index_name_project_name", "index_name", "project_name"),
+)
+"""`code` is empty for an exemption from every rule."""
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("promotion_id", NAME, primary_key=True),
+    Column("source", NAME, nullable=False, index=True),
+    Column("target", NAME, nullable=False, index=True),
+    Column("releases", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("requested_at", Moment, nullable=False),
+    Column("decided_by", Text, nullable=False),
+    Column("decided_at", Moment),
+    Column("reason", Text, nullable=False),
+)
+"""`releases` is a JSON array of `PromotedRelease`."""

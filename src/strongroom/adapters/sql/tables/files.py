@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from packaging.version import Version
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from strongroom.adapters.sql.rows import AnyRow, change_row, insert_row
+from strongroom.adapters.sql.rows import AnyRow, change_row, insert_row, save_row
 from strongroom.adapters.sql.schema import files, tombstones
 from strongroom.core.model import File, PackageType, Tombstone, Yank
 from strongroom.core.names import Filename, IndexName, ProjectName
@@ -26,10 +26,10 @@ _REPLACE = update(files).where(*_IS_KEY)
 _REMOVE = delete(files).where(*_IS_KEY)
 _COUNT = select(func.count()).select_from(files).where(files.c.index_name == bindparam("index_key"))
 _SCAN = select(files).where(files.c.row_number > bindparam("after")).order_by(files.c.row_number).limit(_SCAN_BATCH)
+_IS_BURIED = (tombstones.c.index_name == bindparam("index_key"), tombstones.c.filename == bindparam("filename_key"))
 _BURY = insert(tombstones)
-_FIND_TOMBSTONE = select(tombstones).where(
-    tombstones.c.index_name == bindparam("index_key"), tombstones.c.filename == bindparam("filename_key")
-)
+_BURY_AGAIN = update(tombstones).where(*_IS_BURIED)
+_FIND_TOMBSTONE = select(tombstones).where(*_IS_BURIED)
 
 
 class SqlFiles:
@@ -60,10 +60,10 @@ class SqlFiles:
         change_row(self._connection, _REPLACE, values=values, missing=missing)
 
     def bury(self, tombstone: Tombstone) -> None:
-        """Remove the file of that name and keep the name taken; raises `Conflict` when it was buried before."""
-        taken = f"The file '{tombstone.filename}' of the index '{tombstone.index}' was deleted before"
-        insert_row(self._connection, _BURY, values=_tombstone_values(tombstone), taken=taken)
-        self._connection.execute(_REMOVE, _key(tombstone.index, tombstone.filename))
+        """Remove the file of that name and keep the name taken; one that was buried before is buried again."""
+        key = _key(tombstone.index, tombstone.filename)
+        save_row(self._connection, _BURY_AGAIN, insert=_BURY, values=_tombstone_values(tombstone), key=key)
+        self._connection.execute(_REMOVE, key)
 
     def find_tombstone(self, index: IndexName, filename: Filename) -> Tombstone | None:
         """Return what a deleted file of that name left."""

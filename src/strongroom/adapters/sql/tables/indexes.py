@@ -8,7 +8,7 @@ from strongroom.adapters.sql.rows import AnyRow, change_row, delete_rows, insert
 from strongroom.adapters.sql.schema import indexes
 from strongroom.core.model import Index
 from strongroom.core.names import IndexName
-from strongroom.core.upstream import Upstream
+from strongroom.core.upstream import Delivery, Upstream
 
 _FIND = select(indexes).where(indexes.c.name == bindparam("key"))
 _LIST = select(indexes).order_by(indexes.c.name)
@@ -54,8 +54,21 @@ def _values(index: Index) -> dict[str, object]:
         "created_at": index.created_at,
         "accepts_uploads": index.accepts_uploads,
         "anonymous_read": index.anonymous_read,
-        "upstream_url": None if index.upstream is None else index.upstream.url,
         "bases": index.bases,
+        "rules": index.rules,
+        "forbids_reserved": index.forbids_reserved,
+        "needs_approval": index.needs_approval,
+        **_upstream_values(index.upstream),
+    }
+
+
+def _upstream_values(upstream: Upstream | None) -> dict[str, object]:
+    return {
+        "upstream_url": None if upstream is None else upstream.url,
+        "upstream_credentials": None if upstream is None else upstream.credentials,
+        "upstream_freshness": None if upstream is None else upstream.freshness,
+        "upstream_delivery": None if upstream is None else upstream.delivery.value,
+        "upstream_is_offline": None if upstream is None else upstream.is_offline,
     }
 
 
@@ -65,6 +78,19 @@ def _index(row: AnyRow) -> Index:
         created_at=row.created_at,
         accepts_uploads=row.accepts_uploads,
         anonymous_read=row.anonymous_read,
-        upstream=None if row.upstream_url is None else Upstream(row.upstream_url),
         bases=row.bases,
+        upstream=None if row.upstream_url is None else _upstream(row),
+        rules=row.rules,
+        forbids_reserved=row.forbids_reserved,
+        needs_approval=row.needs_approval,
+    )
+
+
+def _upstream(row: AnyRow) -> Upstream:
+    return Upstream(
+        url=row.upstream_url,
+        credentials=row.upstream_credentials,
+        freshness=row.upstream_freshness,
+        delivery=Delivery(row.upstream_delivery),
+        is_offline=row.upstream_is_offline,
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, union, update
 
-from strongroom.adapters.sql.rows import AnyRow, delete_rows
-from strongroom.adapters.sql.schema import projects
+from strongroom.adapters.sql.rows import AnyRow, delete_rows, save_row
+from strongroom.adapters.sql.schema import projects, tombstones
 from strongroom.core.model import Project, ProjectStatus
 from strongroom.core.names import IndexName, ProjectName
 
@@ -15,6 +15,10 @@ _LIST = select(projects).where(projects.c.index_name == bindparam("index_key")).
 _ADD = insert(projects)
 _REPLACE = update(projects).where(*_IS_KEY)
 _REMOVE = delete(projects).where(*_IS_KEY)
+_FIND_OWNERS = union(
+    select(projects.c.index_name).where(projects.c.name == bindparam("name_key")),
+    select(tombstones.c.index_name).where(tombstones.c.project_name == bindparam("name_key")),
+)
 
 
 class SqlProjects:
@@ -34,15 +38,16 @@ class SqlProjects:
 
     def save(self, project: Project) -> None:
         """Insert it, or replace the row of the same name; raises `Conflict` when there is no such index."""
-        values = _values(project)
-        changed = self._connection.execute(_REPLACE, {**values, **_key(project.index, project.name)})
-        if changed.rowcount == 0:
-            with self._connection.begin_nested():
-                self._connection.execute(_ADD, values)
+        key = _key(project.index, project.name)
+        save_row(self._connection, _REPLACE, insert=_ADD, values=_values(project), key=key)
 
     def remove(self, index: IndexName, name: ProjectName) -> None:
         """Raise `Conflict` when the project has files."""
         delete_rows(self._connection, _REMOVE, values=_key(index, name))
+
+    def find_owners(self, name: ProjectName) -> frozenset[IndexName]:
+        """Return the indexes that have the project, or that have deleted files of it."""
+        return frozenset(self._connection.execute(_FIND_OWNERS, {"name_key": name}).scalars())
 
 
 def _key(index: IndexName, name: ProjectName) -> dict[str, object]:
