@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from strongroom.core.access import Operator, Principal, Right, Target, demand, describe
+from strongroom.core.access import Operator, Principal, Right, Target, allows, demand, describe
 from strongroom.core.events import Actor
 from strongroom.core.model import Index
 from strongroom.core.names import IndexName
+from strongroom.core.policy import Allow
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,10 @@ class Caller:
     def demand(self, right: Right, target: Target, *, indexes: Iterable[Index]) -> None:
         """Raise as `access.demand` does; `indexes` are all indexes as the transaction sees them."""
         demand(self.principal, right, target=target, open_indexes=open_indexes(indexes))
+
+    def may(self, right: Right, target: Target, *, opened: frozenset[IndexName] = frozenset()) -> bool:
+        """Return whether the caller has the right; `opened` are the indexes that anybody may read."""
+        return isinstance(allows(self.principal, right, target=target, open_indexes=opened), Allow)
 
 
 def operator(login: str) -> Caller:

@@ -121,6 +121,11 @@ def walk(start: Index, indexes: Mapping[IndexName, Index]) -> Iterator[Route]:
         waiting += [Route((*route.path, base)) for base in reversed(bases)]
 
 
+def has_or_holds(index: IndexName, facts: NameFacts) -> bool:
+    """Return whether the index has the name already, had it, or keeps it for itself: no upload of it is the first."""
+    return index in facts.owners or any(item.index == index for item in facts.reservations)
+
+
 def find_holders(facts: NameFacts) -> tuple[IndexName, ...]:
     """Return the indexes for whose sake nobody asks an upstream.
 

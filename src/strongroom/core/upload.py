@@ -21,6 +21,7 @@ from strongroom.core.policies.declaration import NOTHING_DECLARED, Declaration, 
 from strongroom.core.policies.immutability import FILE_EXISTS, FILENAME_DELETED, judge_filename
 from strongroom.core.policies.open_index import judge_index
 from strongroom.core.policies.project_status import judge_status
+from strongroom.core.policies.upstream_name import Namesakes, judge_upstream_name, remark_namesakes
 from strongroom.core.policy import ALLOW, Allow, Refuse
 
 
@@ -62,12 +63,16 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the index holds under the names in question."""
+    """What the index holds under the names in question.
+
+    `namesakes` is None unless the name is new to the index and somebody looked it up.
+    """
 
     index: Index
     project: Project | None
     file: File | None
     tombstone: Tombstone | None
+    namesakes: Namesakes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +93,12 @@ class AlreadyThere:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the transaction writes, once the event has given it a serial."""
+    """What the transaction writes, once the event has given it a serial. `remarks` are for the uploader."""
 
     event: Uploaded
     _file: File
     _project: Project
+    remarks: tuple[str, ...] = ()
 
     def file(self, serial: int) -> File:
         """Return the new file."""
@@ -112,10 +118,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The answer to an accepted upload."""
+    """The answer to an accepted upload. `remarks` are sentences that its sender should read."""
 
     outcome: Outcome
     file: File
+    remarks: tuple[str, ...] = ()
 
 
 def judge_arrival(arrival: Arrival, facts: Facts) -> Allow | AlreadyThere | Refuse:
@@ -135,7 +142,7 @@ def plan_upload(draft: Draft, facts: Facts, *, publication: Publication) -> Plan
     early = judge_arrival(draft.arrival, facts)
     if not isinstance(early, Allow):
         return early
-    distribution = draft.distribution
+    distribution, namesakes = draft.distribution, facts.namesakes or Namesakes()
     verdicts = (
         judge_index(facts.index),
         judge_status(facts.project),
@@ -145,6 +152,7 @@ def plan_upload(draft: Draft, facts: Facts, *, publication: Publication) -> Plan
             version=distribution.version,
             package_type=distribution.package_type,
         ),
+        judge_upstream_name(distribution.project, facts.index.name, namesakes=namesakes),
     )
     for verdict in verdicts:
         if isinstance(verdict, Refuse):
@@ -153,6 +161,7 @@ def plan_upload(draft: Draft, facts: Facts, *, publication: Publication) -> Plan
         event=_event(draft, facts.index, imported=publication.imported),
         _file=_file(draft, facts.index, publication=publication),
         _project=_project(distribution, facts, at=publication.uploaded_at),
+        remarks=remark_namesakes(distribution.project, namesakes=namesakes),
     )
 
 

@@ -14,8 +14,6 @@ from strongroom.core.access import (
     IndexTarget,
     ProjectTarget,
     Right,
-    Target,
-    allows,
 )
 from strongroom.core.caller import Caller, open_indexes
 from strongroom.core.errors import Conflict, NotFound, StorageFault
@@ -34,7 +32,6 @@ from strongroom.core.index_settings import (
 )
 from strongroom.core.model import Index
 from strongroom.core.names import IndexName
-from strongroom.core.policy import Allow
 from strongroom.core.rules import COOLDOWN, Rules
 from strongroom.core.upstream import Upstream
 from strongroom.core.upstream_url import check_upstream_url
@@ -116,7 +113,7 @@ class Indexes:
         def load(tx: Transaction) -> tuple[Index, ...]:
             found = sorted(tx.indexes.list(), key=lambda index: index.name)
             opened = open_indexes(found)
-            return tuple(index for index in found if _may_read(caller, IndexTarget(index.name), opened=opened))
+            return tuple(index for index in found if caller.may(Right.READ, IndexTarget(index.name), opened=opened))
 
         return await self.catalog.read(load)
 
@@ -128,12 +125,12 @@ class Indexes:
             caller.demand(Right.READ, IndexTarget(name), indexes=indexes)
             index = _get_index(tx, name)
             opened, projects = open_indexes(indexes), tx.projects.list(name)
-            seen = [item for item in projects if _may_read(caller, ProjectTarget(name, item.name), opened=opened)]
+            seen = [item for item in projects if caller.may(Right.READ, ProjectTarget(name, item.name), opened=opened)]
             if len(seen) == len(projects):
                 files = tx.files.count(name)
             else:
                 files = sum(len(tx.files.list(name, project.name)) for project in seen)
-            return IndexSummary(index, len(seen), files=files, is_manager=may_manage(caller, name))
+            return IndexSummary(index, len(seen), files=files, is_manager=caller.may(Right.MANAGE, IndexTarget(name)))
 
         return await self.catalog.read(load)
 
@@ -226,16 +223,6 @@ class Indexes:
 
     def _tell(self, tx: Transaction, caller: Caller, *, event: Event) -> None:
         tx.events.append(event, at=self.clock.now(), actor=caller.actor)
-
-
-def may_manage(caller: Caller, name: IndexName) -> bool:
-    """Return whether the caller may see and change the settings of the index."""
-    verdict = allows(caller.principal, Right.MANAGE, target=IndexTarget(name), open_indexes=frozenset())
-    return isinstance(verdict, Allow)
-
-
-def _may_read(caller: Caller, target: Target, *, opened: frozenset[IndexName]) -> bool:
-    return isinstance(allows(caller.principal, Right.READ, target=target, open_indexes=opened), Allow)
 
 
 def _get_index(tx: Transaction, name: IndexName) -> Index:

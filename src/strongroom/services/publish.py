@@ -31,12 +31,15 @@ from strongroom.core.attestations import build_provenance
 from strongroom.core.caller import Caller, open_indexes
 from strongroom.core.distfile import parse_distribution_filename, read_distribution
 from strongroom.core.errors import StorageFault, StrongroomError, TooLarge
+from strongroom.core.lookalikes import find_lookalikes
 from strongroom.core.model import File, Index, Lease
 from strongroom.core.names import Filename, IndexName, ProjectName, Sha256
 from strongroom.core.policies.declaration import Digests
 from strongroom.core.policies.open_index import judge_index
+from strongroom.core.policies.upstream_name import Namesakes
 from strongroom.core.policy import Refuse
 from strongroom.core.renewal import renew
+from strongroom.core.sources import has_or_holds, walk
 from strongroom.core.upload import (
     AlreadyThere,
     Arrival,
@@ -53,7 +56,7 @@ from strongroom.core.upload import (
     plan_upload,
     refusal_error,
 )
-from strongroom.ports import Blobs, Catalog, Clock, Incoming, Inspector, Secrets, Transaction
+from strongroom.ports import Blobs, Catalog, Clock, Incoming, Inspector, KnownNames, Secrets, Transaction
 
 LEASE_LIFETIME = timedelta(hours=24)
 """Longer than any upload may take; after it the sweep may remove what the upload left."""
@@ -72,6 +75,7 @@ class Publish:
     clock: Clock
     secrets: Secrets
     limit_bytes: int
+    known_names: KnownNames | None = None
 
     @asynccontextmanager
     async def begin(
@@ -135,6 +139,9 @@ class Upload:
         """Nobody has removed its lease yet, as far as is known."""
         self._lease = lease
         self._incoming = incoming
+        self._own_lookalikes: tuple[str, ...] | None = None
+        """Names here that look like this one; None unless it is new to the index."""
+        self._namesakes: Namesakes | None = None
         self._batch = bytearray()
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._blake2b = hashlib.blake2b(digest_size=32)
@@ -158,6 +165,7 @@ class Upload:
         early = await self._publish.catalog.read(lambda tx: self._judge_early(tx, arrival))
         if early is not None:
             return early
+        await self._look_up(arrival)
         metadata = await self._inspect(arrival)
         provenance = self._provenance(form)
         draft = Draft(
@@ -168,6 +176,8 @@ class Upload:
         await self._publish.catalog.read(lambda tx: self._plan(tx, draft))  # refuses before any bytes are kept
         await self._keep(draft, [part for part in (metadata, provenance) if part is not None])
         published = await self._publish.catalog.write(lambda tx: self._commit(tx, draft))
+        for text in published.remarks:
+            _log.warning("a new name: %s", text, extra={"fields": {"index": self._intent.index}})
         self.holds_lease = published.outcome is not Outcome.CREATED
         return published
 
@@ -188,15 +198,27 @@ class Upload:
 
     def _judge_early(self, tx: Transaction, arrival: Arrival) -> Published | None:
         """Refuse, or find the same bytes, before the archive is read; the filename says which project."""
-        version = arrival.declared.version
-        named = parse_distribution_filename(
-            arrival.filename, name=arrival.declared.project, version=None if version is None else str(version)
-        )
-        index = _admit(tx, self._intent, project=named.project, now=self._publish.clock.now())
-        verdict = judge_arrival(arrival, _load_facts(tx, index, project=named.project, filename=arrival.filename))
+        project = _named(arrival)
+        index = _admit(tx, self._intent, project=project, now=self._publish.clock.now())
+        facts = _load_facts(tx, index, project=project, filename=arrival.filename)
+        verdict = judge_arrival(arrival, facts)
         if isinstance(verdict, Refuse):
             raise refusal_error(verdict)
+        if facts.project is None:
+            self._own_lookalikes = _find_own_lookalikes(tx, index, project=project, reader=self._intent.caller)
         return Published(Outcome.UNCHANGED, verdict.file) if isinstance(verdict, AlreadyThere) else None
+
+    async def _look_up(self, arrival: Arrival) -> None:
+        """Find out who else is called so, if the name is new to the index; sends nothing upstream.
+
+        What the index held when the upload began counts, so that a name which is released
+        meanwhile is still taken.
+        """
+        if self._publish.known_names is None or self._own_lookalikes is None:
+            return
+        known = await self._publish.known_names.look_up(_named(arrival))
+        lookalikes = tuple(sorted({*self._own_lookalikes, *known.lookalikes}))
+        self._namesakes = Namesakes(known.upstreams, known.is_certain, lookalikes)
 
     async def _inspect(self, arrival: Arrival) -> bytes:
         inspected = await self._publish.inspector.inspect(
@@ -228,7 +250,10 @@ class Upload:
             uploaded_at=now if backdated is None else min(backdated, now),
             imported=backdated is not None,
         )
-        plan = plan_upload(draft, _load_facts(tx, index, project=project, filename=filename), publication=publication)
+        facts = _load_facts(tx, index, project=project, filename=filename)
+        if self._namesakes is not None and not has_or_holds(index.name, tx.name_facts(project)):
+            facts = replace(facts, namesakes=self._namesakes)
+        plan = plan_upload(draft, facts, publication=publication)
         if isinstance(plan, Refuse):
             raise refusal_error(plan)
         return plan
@@ -253,7 +278,7 @@ class Upload:
         tx.projects.save(plan.project(serial))
         tx.files.add(file)
         tx.leases.remove(self._lease.lease_id)
-        return Published(Outcome.CREATED, file)
+        return Published(Outcome.CREATED, file, plan.remarks)
 
 
 def _admit(tx: Transaction, intent: Intent, *, project: ProjectName | None, now: datetime) -> Index:
@@ -287,6 +312,30 @@ def _refreshed(tx: Transaction, caller: Caller, *, now: datetime) -> Principal:
         token=None if principal.token_id is None else tx.tokens.find(principal.token_id),
         now=now,
     )
+
+
+def _named(arrival: Arrival) -> ProjectName:
+    """Return the project that the filename names; raises `UploadRefused`."""
+    version = arrival.declared.version
+    return parse_distribution_filename(
+        arrival.filename, name=arrival.declared.project, version=None if version is None else str(version)
+    ).project
+
+
+def _find_own_lookalikes(
+    tx: Transaction, index: Index, *, project: ProjectName, reader: Caller
+) -> tuple[str, ...] | None:
+    """Return the names here that look like a new one, as far as the reader may know of them.
+
+    None for a name that the index had, or holds.
+    """
+    facts = tx.name_facts(project)
+    if has_or_holds(index.name, facts):
+        return None
+    reached = [route.end.name for route in walk(index, facts.indexes)]
+    alike = find_lookalikes(project, (item.name for place in reached for item in tx.projects.list(place)))
+    opened = open_indexes(facts.indexes.values())
+    return tuple(name for name in alike if reader.may(Right.READ, ProjectTarget(index.name, name), opened=opened))
 
 
 def _load_facts(tx: Transaction, index: Index, *, project: ProjectName, filename: Filename) -> Facts:
