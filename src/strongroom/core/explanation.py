@@ -92,7 +92,7 @@ def explain_own_files(
 ) -> tuple[ExplainedFile, ...]:
     """Return what shows of an index's own files: all, but in quarantine."""
     return tuple(
-        ExplainedFile(file.filename, str(file.version), True, code=_yank_code(file))
+        ExplainedFile(file.filename, str(file.version), is_offered=True, code=_yank_code(file))
         if project.status.offers_files
         else explain_quarantined(file, project.status_reason)
         for file in files
@@ -105,7 +105,7 @@ def explain_quarantined(file: Offered, reason: str | None) -> ExplainedFile:
     return ExplainedFile(
         file.filename,
         str(file.version),
-        False,
+        is_offered=False,
         code="project-quarantined",
         reason=f"The project is in quarantine: {reason or 'no reason was given'}",
     )
@@ -115,14 +115,14 @@ def explain_upstream_file(
     file: UpstreamFile, gates: tuple[Gate, ...], *, now: datetime, copy: Copy | None
 ) -> ExplainedFile:
     """Return whether the file comes through, and by which exemption, or which rule hides it until when."""
-    plain = ExplainedFile(file.filename, str(file.version), True, code=_yank_code(file))
+    plain = ExplainedFile(file.filename, str(file.version), is_offered=True, code=_yank_code(file))
     exempted = ""
     for index, refusal, exemption in find_refusals(file, gates, now=now, copy=copy):
         if exemption is None:
             return ExplainedFile(
                 file.filename,
                 str(file.version),
-                False,
+                is_offered=False,
                 code=refusal.code,
                 reason=refusal.reason,
                 hint=refusal.hint,
@@ -131,16 +131,16 @@ def explain_upstream_file(
             )
         exempted = f"The exemption {exemption.exemption_id} lets it through until {exemption.expires_at:%Y-%m-%d}"
     if exempted:
-        return ExplainedFile(file.filename, str(file.version), True, code="exempted", reason=exempted)
+        return ExplainedFile(file.filename, str(file.version), is_offered=True, code="exempted", reason=exempted)
     if file.vanished_at is not None:
         reason = f"The upstream no longer offers it since {file.vanished_at:%Y-%m-%d}; it stays for those who pinned it"
-        return ExplainedFile(file.filename, str(file.version), True, code="vanished", reason=reason)
+        return ExplainedFile(file.filename, str(file.version), is_offered=True, code="vanished", reason=reason)
     return plain
 
 
 def explain_skipped(item: Skipped) -> ExplainedFile:
     """Return why a line of the upstream's page is not offered."""
-    return ExplainedFile(item.filename, "", False, code="unusable", reason=item.reason)
+    return ExplainedFile(item.filename, "", is_offered=False, code="unusable", reason=item.reason)
 
 
 def _yank_code(file: File | UpstreamFile) -> str:
