@@ -28,7 +28,7 @@ class Parts:
 
     def is_offline(self, index: Index) -> bool:
         """Return whether the index's upstream is never asked."""
-        return self.offline or _upstream(index).is_offline
+        return self.offline or upstream_of(index).is_offline
 
     def origin(self, index: Index) -> Origin:
         """Return where the index's upstream is, with its credentials.
@@ -36,7 +36,7 @@ class Parts:
         Raises `UpstreamFault` when it may not be asked, `StorageFault` when the
         credentials were sealed with another key.
         """
-        upstream = _upstream(index)
+        upstream = upstream_of(index)
         if self.is_offline(index):
             raise UpstreamFault(
                 "offline",
@@ -49,7 +49,8 @@ class Parts:
         return Origin(upstream.url, username, password)
 
 
-def _upstream(index: Index) -> Upstream:
+def upstream_of(index: Index) -> Upstream:
+    """Return the settings of the index's upstream; raises `UpstreamFault` when it has none."""
     if index.upstream is None:
         raise UpstreamFault(
             "no-upstream",

@@ -1,0 +1,70 @@
+"""What is known of a project after the upstream answered: its answer laid over what was known before.
+
+Long pages are read in a thread, so that the others do not wait. Does not fetch, keep or
+judge anything; how a page is read is `core/simpleapi/parse.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from datetime import datetime
+
+from strongroom.core.errors import UpstreamFault
+from strongroom.core.mirrored import UpstreamPage
+from strongroom.core.simpleapi.parse import merge_page, parse_page
+from strongroom.ports import PageBody
+from strongroom.services.mirror.memory import Address
+
+_IN_THREAD_BYTES = 64 * 1024
+_log = logging.getLogger(__name__)
+
+
+async def read_page(answer: PageBody, kept: UpstreamPage | None, *, address: Address, now: datetime) -> UpstreamPage:
+    """Return the page that came, with what is known of earlier ones; raises `UpstreamFault`."""
+    if len(answer.content) <= _IN_THREAD_BYTES:
+        return _read(answer, kept, address=address, now=now)
+    return await asyncio.to_thread(_read, answer, kept, address=address, now=now)
+
+
+def read_absence(kept: UpstreamPage | None, *, address: Address, now: datetime) -> UpstreamPage:
+    """Return what stands for a project that the upstream does not have (any more).
+
+    If it had files, they stay for those who pinned them, and its status with them: what
+    was in quarantine does not come out of it by being removed.
+    """
+    if kept is None or not kept.files:
+        return UpstreamPage(address.index, address.project, fetched_at=now, is_missing=True)
+    nothing = replace(kept, fetched_at=now, etag=None, files=(), skipped=())
+    return merge_page(kept, nothing, now=now)
+
+
+def read_confirmation(kept: UpstreamPage | None, *, address: Address, now: datetime) -> UpstreamPage:
+    """Return the kept page as confirmed; raises `UpstreamFault` where none was asked about."""
+    if kept is None or kept.is_missing:
+        raise UpstreamFault(
+            "upstream-malformed",
+            f"The upstream of the index '{address.index}' says that the page of '{address.project}' is unchanged, "
+            "though nobody asked it that",
+            "Look at the upstream with a browser, or set another URL for it.",
+        )
+    return replace(kept, fetched_at=now)
+
+
+def _read(answer: PageBody, kept: UpstreamPage | None, *, address: Address, now: datetime) -> UpstreamPage:
+    try:
+        latest = parse_page(answer, index=address.index, project=address.project, now=now)
+        page = merge_page(kept, latest, now=now)
+    except UpstreamFault:
+        raise
+    except Exception as fault:  # whatever a page does to its reader, those with a kept one are served
+        fields = {"index": address.index, "project": address.project}
+        _log.exception("an upstream page could not be read", extra={"fields": fields})
+        raise UpstreamFault(
+            "upstream-page",
+            f"The upstream's page of '{address.project}' cannot be read",
+            "This is a fault of Strongroom; its log says more.",
+        ) from fault
+    confirmed = replace(kept, fetched_at=now) if kept is not None else None
+    return confirmed if confirmed is not None and page == confirmed else page
