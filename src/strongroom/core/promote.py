@@ -1,7 +1,8 @@
 """What a promotion does to its target: files that become visible there, or a refusal.
 
 Decides which release is meant, that a filename keeps its bytes, that the shield holds
-in the target too, and what an undo takes back. A target that takes no uploads takes
+in the target as for an upload (a claim of the source index is none of the target), and
+what an undo takes back. A target that takes no uploads takes
 promotions all the same: that is how an index of releases is made which nobody uploads
 to; only a mirror takes none. Does not decide who may promote (`access.py`), and loads
 nothing.
@@ -19,10 +20,9 @@ from strongroom.core.model import File, Index, Project, Tombstone
 from strongroom.core.names import Filename, IndexName, ProjectName
 from strongroom.core.policies.immutability import judge_filename
 from strongroom.core.policies.project_status import judge_status
+from strongroom.core.policies.upstream_name import Namesakes, judge_upstream_name, remark_namesakes
 from strongroom.core.policy import ALLOW, Refuse, Verdict
 from strongroom.core.promotions import PromotedRelease, Promotion, Stage
-
-NAME_EXISTS_UPSTREAM = "name-exists-upstream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,14 @@ class Offer:
 class Place:
     """What the target holds under the project's name and under the filenames of the offer.
 
-    `is_held`: the target has, or had, files of the name, or reserved or claimed it.
-    `upstreams` are the indexes whose upstream is known to have the name.
+    `namesakes` is None unless the name is new to the target and somebody looked it up.
     """
 
     index: Index
     project: Project | None = None
-    is_held: bool = False
     files: Mapping[Filename, File] = field(default_factory=dict)
     tombstones: Mapping[Filename, Tombstone] = field(default_factory=dict)
-    upstreams: tuple[str, ...] = ()
+    namesakes: Namesakes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +65,7 @@ class ReleasePlan:
     """What becomes of one release: `new` files, already those of the target, and those that are `present` there.
 
     `was_chosen`: nobody named the version. `display_name` is for a project that begins with this.
+    `remarks` are sentences for whoever promotes it.
     """
 
     project: ProjectName
@@ -75,6 +74,7 @@ class ReleasePlan:
     was_chosen: bool
     new: tuple[File, ...]
     present: tuple[Filename, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def carried(self) -> PromotedRelease:
@@ -103,10 +103,11 @@ def plan_release(selected: Selected, offer: Offer, *, place: Place) -> ReleasePl
     """Decide what promoting this release does; raises `NotFound` when the source does not have it."""
     version = choose_version(offer.files) if selected.version is None else selected.version
     files = _select(selected, offer, version=version)
+    namesakes = place.namesakes or Namesakes()
     verdicts = (
         _judge_source(offer.project),
         judge_status(place.project),
-        judge_name(selected.project, place),
+        judge_upstream_name(selected.project, place.index.name, namesakes=namesakes),
         *(_judge_file(file, place) for file in files),
     )
     for verdict in verdicts:
@@ -120,6 +121,7 @@ def plan_release(selected: Selected, offer: Offer, *, place: Place) -> ReleasePl
         was_chosen=selected.version is None,
         new=tuple(replace(file, index=place.index.name, serial=0) for file in new),
         present=tuple(file.filename for file in files if file.filename in place.files),
+        remarks=remark_namesakes(selected.project, namesakes=namesakes),
     )
 
 
@@ -132,23 +134,6 @@ def choose_version(files: Iterable[File]) -> Version | None:
     offered = {file.version for file in found if file.yank is None}
     final = {version for version in offered if not version.is_prerelease}
     return max(final or offered or {file.version for file in found}, default=None)
-
-
-def judge_name(project: ProjectName, place: Place) -> Verdict:
-    """Refuse the first file of a name that exists upstream, until the target claims it: as for an upload.
-
-    From then on whoever asks the target gets its own files only. A claim of the source index is not one
-    of the target.
-    """
-    if place.is_held or not place.upstreams:
-        return ALLOW
-    target, where = place.index.name, ", ".join(f"'{index}'" for index in place.upstreams)
-    return Refuse(
-        NAME_EXISTS_UPSTREAM,
-        f"'{project}' also exists in the upstream of {where}, and '{target}' has not claimed the name:"
-        f" with this promotion '{target}' would stop offering the upstream's files",
-        f"If the name is meant to be yours there, claim it: strongroom name claim {project} --index {target}",
-    )
 
 
 def choose_undone(
