@@ -33,6 +33,7 @@ from strongroom.services.indexes import Indexes
 from strongroom.services.publish import Publish
 from strongroom.services.releases import Releases
 from strongroom.services.setup import Setup
+from strongroom.services.shield import Shield
 from strongroom.services.sign_in import SignIn
 from strongroom.services.tokens import Tokens
 from strongroom.services.upkeep import Upkeep
@@ -66,6 +67,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
             publish=publish,
             releases=Releases(catalog, clock),
             setup=Setup(catalog, secrets, clock),
+            shield=Shield(catalog, clock),
             sign_in=SignIn(catalog, secrets, passwords, clock),
             tokens=Tokens(catalog, secrets, clock),
             upkeep=Upkeep(catalog, blobs, clock, incoming=blobs),

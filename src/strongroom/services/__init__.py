@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # so that one use case can be imported without all others
     from strongroom.services.publish import Publish
     from strongroom.services.releases import Releases
     from strongroom.services.setup import Setup
+    from strongroom.services.shield import Shield
     from strongroom.services.sign_in import SignIn
     from strongroom.services.tokens import Tokens
     from strongroom.services.upkeep import Upkeep
@@ -45,6 +46,7 @@ class Services:
     publish: Publish
     releases: Releases
     setup: Setup
+    shield: Shield
     sign_in: SignIn
     tokens: Tokens
     upkeep: Upkeep

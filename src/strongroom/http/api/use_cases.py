@@ -11,6 +11,7 @@ from strongroom.services.download import Download
 from strongroom.services.explain import Explain
 from strongroom.services.indexes import Indexes
 from strongroom.services.releases import Releases
+from strongroom.services.shield import Shield
 from strongroom.services.tokens import Tokens
 
 
@@ -50,6 +51,11 @@ class UseCases(Protocol):
     @property
     def releases(self) -> Releases:
         """About published files."""
+        ...
+
+    @property
+    def shield(self) -> Shield:
+        """About names that indexes hold."""
         ...
 
     @property
