@@ -36,6 +36,29 @@ def cut(host: str, received_bytes: int, announced_bytes: int) -> UpstreamFault:
     )
 
 
+def broken_body(host: str) -> UpstreamFault:
+    """Return the fault of a body that broke off, where nobody knows how much was missing."""
+    return UpstreamFault("upstream-cut", f"The upstream {host} broke off before the end of its answer", _RETRY)
+
+
+def untrusted(host: str) -> UpstreamFault:
+    """Return the fault of an upstream whose certificate is not trusted."""
+    return UpstreamFault(
+        "upstream-certificate",
+        f"The upstream {host} shows a certificate that this machine does not trust",
+        "If the upstream is yours, name the file of its authority in the variable SSL_CERT_FILE.",
+    )
+
+
+def offline() -> UpstreamFault:
+    """Return the fault of asking an upstream while the server is offline."""
+    return UpstreamFault(
+        "offline",
+        "This server is offline: no upstream is asked",
+        "Take away the setting offline to ask upstreams again.",
+    )
+
+
 def too_large(host: str, limit_bytes: int) -> UpstreamFault:
     """Return the fault of an answer that is over its limit."""
     return UpstreamFault(

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from strongroom.adapters.upstream import faults
-from strongroom.adapters.upstream.site import Site, etag_of
+from strongroom.adapters.upstream.site import Held, Site, etag_of
 from strongroom.core.names import ProjectName
 from strongroom.ports import Body, Missing, Origin, PageBody, Part, Unchanged
 
@@ -89,19 +89,19 @@ class MemoryUpstreams:
     async def open_file(self, origin: Origin, url: str) -> AsyncIterator[Body | Missing]:
         """Give the file's bytes, cut short if the site says so."""
         await self._ask("file", origin, url)
-        site, content = self._find(url)
-        if site is None or content is None:
+        site, held = self._find(url)
+        if site is None or held is None:
             yield Missing()
             return
-        etag = etag_of(content) if site.has_etags else None
-        yield _MemoryBody(self, content, url=url, etag=etag)
+        yield _MemoryBody(self, held.content, url=url, etag=held.etag if site.has_etags else None)
 
     async def get_small(self, origin: Origin, url: str, *, limit_bytes: int) -> bytes | Missing:
         """Return the bytes under the URL."""
         await self._ask("small", origin, url)
-        site, content = self._find(url)
-        if site is None or content is None:
+        site, held = self._find(url)
+        if site is None or held is None:
             return Missing()
+        content = held.content
         if len(content) > limit_bytes:
             raise faults.too_large(site.host, limit_bytes)
         if url in site.cut_after:
@@ -111,9 +111,10 @@ class MemoryUpstreams:
     async def get_part(self, origin: Origin, url: str, *, start: int, length: int) -> Part | None:
         """Return the range; None where the site has no ranges or no such thing."""
         await self._ask("part", origin, url)
-        site, content = self._find(url)
-        if site is None or content is None or not site.has_ranges:
+        site, held = self._find(url)
+        if site is None or held is None or not site.has_ranges:
             return None
+        content = held.content
         first = max(len(content) + start, 0) if start < 0 else start
         part = content[first : first + length]
         return Part(part, first, len(content)) if part else None
@@ -141,11 +142,11 @@ class MemoryUpstreams:
         if self.is_down:
             raise faults.unreachable(host, "it is down")
 
-    def _find(self, url: str) -> tuple[Site | None, bytes | None]:
+    def _find(self, url: str) -> tuple[Site | None, Held | None]:
         for site in self.sites.values():
-            content = site.find_bytes(url)
-            if content is not None:
-                return site, content
+            held = site.find(url)
+            if held is not None:
+                return site, held
         return None, None
 
 

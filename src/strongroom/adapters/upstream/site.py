@@ -12,7 +12,8 @@ import html
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from urllib.parse import quote, urljoin, urlsplit
+from pathlib import Path
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from strongroom.core.names import ProjectName
 
@@ -22,21 +23,40 @@ HTML_TYPE = "text/html"
 
 @dataclass(frozen=True, slots=True)
 class SiteFile:
-    """A file of an upstream. `yanked` is the reason; empty: yanked without one, None: not yanked."""
+    """A file of an upstream, in memory or (`path`) on the disk.
+
+    `yanked` is the reason; empty: yanked without one, None: not yanked.
+    """
 
     project: ProjectName
     filename: str
-    content: bytes
+    content: bytes = b""
+    path: Path | None = None
     metadata: bytes | None = None
     uploaded_at: datetime | None = datetime(2025, 6, 1, tzinfo=UTC)
     requires_python: str | None = None
     yanked: str | None = None
     provenance: bytes | None = None
+    sha256: str = field(init=False)
+    size_bytes: int = field(init=False)
 
-    @property
-    def sha256(self) -> str:
-        """Return the digest of the bytes."""
-        return hashlib.sha256(self.content).hexdigest()
+    def __post_init__(self) -> None:
+        """Look at the bytes once: a page is asked for often."""
+        content = self.read()
+        object.__setattr__(self, "sha256", hashlib.sha256(content).hexdigest())
+        object.__setattr__(self, "size_bytes", len(content))
+
+    def read(self) -> bytes:
+        """Return the bytes."""
+        return self.path.read_bytes() if self.path else self.content
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What lies under a URL, with its ETag."""
+
+    content: bytes
+    etag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +131,27 @@ class Site:
         projects = [{"name": name} for name in names]
         return RawPage(json.dumps({"meta": {"api-version": "1.4"}, "projects": projects}).encode(), JSON_TYPE)
 
-    def find_bytes(self, url: str) -> bytes | None:
+    def find(self, url: str) -> Held | None:
         """Return what lies under a URL: a file, its METADATA, its provenance; None where there is nothing."""
         if url in self.bytes_instead:
-            return self.bytes_instead[url]
-        for file in self.files.values():
-            address = self.url_of(file.project, file.filename)
-            if url == address:
-                return file.content
-            if url == f"{address}.metadata":
-                return file.metadata if self.has_metadata else None
-            if url == f"{address}.provenance":
-                return file.provenance
-        return None
+            return Held(self.bytes_instead[url], etag_of(self.bytes_instead[url]))
+        file = self._find_file(url)
+        if file is not None:
+            return Held(file.read(), f'"{file.sha256[:32]}"')
+        sidecar = self._find_sidecar(url)
+        return Held(sidecar, etag_of(sidecar)) if sidecar is not None else None
+
+    def _find_sidecar(self, url: str) -> bytes | None:
+        address, _, ending = url.rpartition(".")
+        file = self._find_file(address)
+        if file is None or (ending == "metadata" and not self.has_metadata):
+            return None
+        return {"metadata": file.metadata, "provenance": file.provenance}.get(ending)
+
+    def _find_file(self, url: str) -> SiteFile | None:
+        project, _, filename = url.rpartition("/files/")[2].partition("/")
+        file = self.files.get((ProjectName(project), unquote(filename)))
+        return file if file and self.url_of(file.project, file.filename) == url else None
 
     def _render_json(self, project: ProjectName, files: list[SiteFile]) -> bytes:
         page = {
@@ -144,7 +172,7 @@ class Site:
             "yanked": file.yanked or file.yanked is not None,
         }
         if self.has_sizes:
-            described["size"] = len(file.content)
+            described["size"] = file.size_bytes
         if self.has_upload_times and file.uploaded_at:
             described["upload-time"] = file.uploaded_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         if self.has_metadata and file.metadata is not None:
