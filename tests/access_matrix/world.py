@@ -25,17 +25,20 @@ from strongroom.services.accounts import Accounts
 from strongroom.services.audit import Audit
 from strongroom.services.browse import Browse
 from strongroom.services.download import Download
+from strongroom.services.explain import Explain
 from strongroom.services.importing import Importing
 from strongroom.services.indexes import Indexes
 from strongroom.services.publish import Publish
 from strongroom.services.releases import Releases
 from strongroom.services.setup import Setup
+from strongroom.services.shield import Shield
 from strongroom.services.sign_in import SignIn
 from strongroom.services.tokens import Tokens
 from strongroom.services.upkeep import Upkeep
 from tests.access_matrix.oracle import EXISTING_INDEXES, EXISTING_PROJECTS, OPEN_INDEXES
 from tests.crash.wheel import make_wheel
 from tests.factories import OPERATOR
+from tests.fake_mirror import FakeAsked, FakeMirror
 from tests.fakes import FakePasswords, FrozenClock, SeededSecrets
 
 _ATTESTATIONS = '[{"version": 1, "verification_material": {}, "envelope": {}}]'
@@ -163,13 +166,15 @@ def _make_services(
         secrets=secrets,
         accounts=Accounts(catalog, passwords, clock),
         audit=Audit(catalog, secrets),
-        browse=Browse(catalog, blobs),
-        download=Download(catalog, blobs),
+        browse=Browse(catalog, blobs, FakeMirror(), FakeAsked(), clock),
+        download=Download(catalog, blobs, FakeMirror(), clock),
+        explain=Explain(catalog, FakeMirror(), clock),
         importing=Importing(publish),
         indexes=Indexes(catalog, clock),
         publish=publish,
         releases=Releases(catalog, clock),
         setup=Setup(catalog, secrets, clock),
+        shield=Shield(catalog, clock),
         sign_in=SignIn(catalog, secrets, passwords, clock),
         tokens=Tokens(catalog, secrets, clock),
         upkeep=Upkeep(catalog, blobs, clock),

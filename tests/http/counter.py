@@ -26,6 +26,7 @@ from strongroom.services.download import Download
 from strongroom.services.sign_in import SignIn
 from strongroom.services.tokens import Tokens
 from tests.factories import MAIN, OPERATOR, a_grant, a_user, an_index
+from tests.fake_mirror import FakeAsked, FakeMirror
 from tests.fakes import FakePasswords
 from tests.http.forms import Body
 from tests.services.publishing import Place
@@ -70,18 +71,21 @@ class Counter:
 
     def _assemble(self) -> ASGIApp:
         place = self.place
-        cache = Cache(place.catalog)
+        cache = Cache(place.catalog, place.clock)
         sign_in = SignIn(place.catalog, place.secrets, FakePasswords(), place.clock)
         authenticator = Authenticator(sign_in, cache, clock=place.clock, trusted_proxies=())
         lane = Lane(
             build_router(Guard(authenticator, cache, MAIN), Legacy(place.publish, MAIN).routes()),
             authenticator=authenticator,
             cache=cache,
-            pages=Pages(Browse(place.catalog, place.blobs), cache, public_url=None),
-            files=Files(Download(place.catalog, place.blobs), cache),
+            pages=Pages(self._browse(), cache, clock=place.clock, public_url=None),
+            files=Files(Download(place.catalog, place.blobs, FakeMirror(), place.clock), cache),
             default_index=MAIN,
         )
         return BodyGuard(Catching(lane), self.deadlines)
+
+    def _browse(self) -> Browse:
+        return Browse(self.place.catalog, self.place.blobs, FakeMirror(), FakeAsked(), self.place.clock)
 
     async def post(self, body: Body, path: str = "/legacy/", *, token: str | None = None, **headers: str) -> Reply:
         """Send an upload in pieces; a header is given by its name with underscores."""

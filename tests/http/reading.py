@@ -39,6 +39,7 @@ from strongroom.services.browse import Browse
 from strongroom.services.download import Download
 from strongroom.services.sign_in import SignIn
 from tests.factories import MAIN, a_project, a_token, a_user, an_index
+from tests.fake_mirror import FakeAsked, FakeMirror
 from tests.fakes import START, FakePasswords, FrozenClock, SeededSecrets
 
 T = TypeVar("T")
@@ -199,18 +200,20 @@ def reading_room(directory: Path | None = None, *, public_url: str | None = None
     with asyncio.Runner() as runner:
         catalog, clock, secrets = CountingCatalog(), FrozenClock(), SeededSecrets()
         blobs: Blobs = MemoryBlobs() if directory is None else LocalBlobs(directory, 0)
-        cache = Cache(catalog)
+        cache = Cache(catalog, clock)
         authenticator = Authenticator(
             SignIn(catalog, secrets, FakePasswords(), clock), cache, clock=clock, trusted_proxies=()
         )
-        browse, download = Browse(catalog, blobs), Download(catalog, blobs)
+        mirror = FakeMirror()
+        browse = Browse(catalog, blobs, mirror, FakeAsked(), clock)
+        download = Download(catalog, blobs, mirror, clock)
         json_api = JsonApi(browse, cache, default_index=MAIN, public_url=public_url)
         routes = [*json_api.routes(), *Integrity(download, default_index=MAIN).routes()]
         lane = Lane(
             build_router(Guard(authenticator, cache, MAIN), routes),
             authenticator=authenticator,
             cache=cache,
-            pages=Pages(browse, cache, public_url=public_url),
+            pages=Pages(browse, cache, clock=clock, public_url=public_url),
             files=Files(download, cache),
             default_index=MAIN,
         )

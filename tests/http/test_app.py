@@ -35,7 +35,7 @@ async def ask(path: str, *, is_closed: bool = False) -> Response:
     catalog, clock = MemoryCatalog(), FrozenClock()
     if is_closed:
         await catalog.close()
-    cache = Cache(catalog)
+    cache = Cache(catalog, clock)
     sign_in = SignIn(catalog, SeededSecrets(), FakePasswords(), clock)
     guard = Guard(Authenticator(sign_in, cache, clock=clock, trusted_proxies=()), cache, MAIN)
     handlers = {"/broken": fail, "/alive": answer}

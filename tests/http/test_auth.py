@@ -29,7 +29,7 @@ def an_authenticator(*, proxies: tuple[Network, ...] = (), password: str = PASSW
     asyncio.run(catalog.write(lambda tx: tx.users.add(a_user("bob", password=password))))
     sign_in = SignIn(catalog, SeededSecrets(), FakePasswords(), clock)
     return Authenticator(
-        sign_in, Cache(catalog), clock=clock, trusted_proxies=proxies, own_origin="https://packages.example"
+        sign_in, Cache(catalog, clock), clock=clock, trusted_proxies=proxies, own_origin="https://packages.example"
     )
 
 

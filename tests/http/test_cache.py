@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
 
 import pytest
 
 from strongroom.adapters.memory.catalog import MemoryCatalog
-from strongroom.core.events import Event, IndexDeleted, TokenRevoked, Uploaded
-from strongroom.core.names import parse_token_id, parse_user_name
-from strongroom.http.cache import Cache, Shelf
+from strongroom.core.events import Event, IndexChanged, IndexDeleted, NameHeld, TokenRevoked, Uploaded
+from strongroom.core.names import parse_project_name, parse_project_pattern, parse_token_id, parse_user_name
+from strongroom.http.cache import Cache, Moment, Shelf
 from tests.factories import DEMO, MAIN, OPERATOR, STAGING, a_file, an_index
-from tests.fakes import START
+from tests.fakes import START, FrozenClock
 
+CLOCK = FrozenClock()
 PAGE: Shelf = (MAIN, DEMO)
+OTHER: Shelf = (MAIN, parse_project_name("other"))
 LIST: Shelf = (MAIN, None)
 LIMIT_BYTES = 1000
 FILE = a_file()
@@ -32,7 +35,7 @@ def play(scene: Scene) -> None:
         catalog = MemoryCatalog()
         for index in (an_index("main"), an_index("staging")):
             await catalog.write(lambda tx, index=index: tx.indexes.add(index))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-        cache = Cache(catalog, limit_bytes=LIMIT_BYTES)
+        cache = Cache(catalog, CLOCK, limit_bytes=LIMIT_BYTES)
         await cache.refresh()
         await scene(catalog, cache)
 
@@ -44,24 +47,27 @@ async def tell(catalog: MemoryCatalog, event: Event) -> None:
     await catalog.write(lambda tx: tx.events.append(event, at=START, actor=OPERATOR.actor))
 
 
-def keep(cache: Cache, shelf: Shelf, *, key: str = "page", size_bytes: int = 100) -> None:
-    """Store a value of that size."""
-    cache.store(shelf, key, value=f"{key} of {size_bytes}", size_bytes=size_bytes, generation=cache.generation)
+def keep(
+    cache: Cache, shelf: Shelf, *, key: str = "page", size_bytes: int = 100, until: datetime | None = None
+) -> None:
+    """Store a value of that size, which ends then."""
+    moment = Moment(cache.generation, until)
+    cache.store(shelf, key, value=f"{key} of {size_bytes}", size_bytes=size_bytes, moment=moment)
 
 
 def test_a_change_drops_the_page_and_the_list_and_nothing_else() -> None:
-    """Other projects' pages stay."""
+    """The same project's pages go in every index, which may get it from this one; other projects' pages stay."""
 
     async def scene(catalog: MemoryCatalog, cache: Cache) -> None:
-        for shelf in (PAGE, LIST, (STAGING, DEMO)):
+        dropped: list[Shelf] = [PAGE, LIST, (STAGING, DEMO), (STAGING, None)]
+        for shelf in (*dropped, OTHER):
             keep(cache, shelf)
         await tell(catalog, UPLOADED)
         assert not cache.is_current()
         await cache.refresh()
         assert cache.is_current()
-        assert cache.find(PAGE, "page") is None
-        assert cache.find(LIST, "page") is None
-        assert cache.find((STAGING, DEMO), "page") is not None
+        assert [cache.find(shelf, "page") for shelf in dropped] == [None] * 4
+        assert cache.find(OTHER, "page") is not None
 
     play(scene)
 
@@ -74,22 +80,48 @@ def test_a_load_that_raced_a_change_is_not_kept(event: Event) -> None:
         generation = cache.generation
         await tell(catalog, event)
         await cache.refresh()
-        cache.store(PAGE, "page", value="old", size_bytes=1, generation=generation)
+        cache.store(PAGE, "page", value="old", size_bytes=1, moment=Moment(generation))
         assert cache.find(PAGE, "page") is None
 
     play(scene)
 
 
-def test_an_index_that_was_made_again_shows_nothing_of_the_old_one() -> None:
-    """Even if the worker hears of its end and its new beginning at once."""
+@pytest.mark.parametrize(
+    "event",
+    [
+        IndexDeleted(index=STAGING),
+        IndexChanged(index=STAGING),
+        NameHeld(index=STAGING, pattern=parse_project_pattern("acme-*"), hold="reserved"),
+    ],
+)
+def test_a_change_of_sources_drops_all_pages(event: Event) -> None:
+    """Any name may come from elsewhere then, in any index; an index made again shows nothing of the old one."""
 
     async def scene(catalog: MemoryCatalog, cache: Cache) -> None:
         keep(cache, PAGE)
         keep(cache, (STAGING, DEMO))
-        await tell(catalog, IndexDeleted(index=STAGING))
+        await tell(catalog, event)
         await cache.refresh()
         assert cache.find((STAGING, DEMO), "page") is None
-        assert cache.find(PAGE, "page") is not None
+        assert cache.find(PAGE, "page") is None
+
+    play(scene)
+
+
+def test_what_ends_is_gone_then_with_all_on_its_shelf() -> None:
+    """What comes from an upstream changes without an event; other shelves stay."""
+
+    async def scene(_: MemoryCatalog, cache: Cache) -> None:
+        keep(cache, PAGE)
+        keep(cache, PAGE, key="soon", until=START + timedelta(seconds=10))
+        keep(cache, PAGE, key="later", until=START + timedelta(seconds=20))
+        keep(cache, OTHER)
+        CLOCK.advance(timedelta(seconds=9))
+        assert cache.find(PAGE, "later") is not None
+        CLOCK.advance(timedelta(seconds=1))
+        assert cache.find(PAGE, "soon") is None
+        assert cache.find(PAGE, "page") is None
+        assert cache.find(OTHER, "page") is not None
 
     play(scene)
 

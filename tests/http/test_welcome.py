@@ -30,7 +30,7 @@ class Hall:
     def __init__(self) -> None:
         self.catalog, self.clock, secrets = MemoryCatalog(), FrozenClock(), SeededSecrets()
         self.setup = Setup(self.catalog, secrets, self.clock)
-        cache = Cache(self.catalog)
+        cache = Cache(self.catalog, self.clock)
         sign_in = SignIn(self.catalog, secrets, FakePasswords(), self.clock)
         authenticator = Authenticator(sign_in, cache, clock=self.clock, trusted_proxies=())
         self.app = BodyGuard(build_router(Guard(authenticator, cache, MAIN), Welcome(self.setup, "/packages").routes()))

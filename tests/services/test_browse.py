@@ -18,6 +18,8 @@ from strongroom.core.names import IndexName, parse_project_name
 from strongroom.ports import Transaction
 from strongroom.services.browse import Browse
 from tests.factories import DEMO, MAIN, a_file, a_project, an_index
+from tests.fake_mirror import FakeAsked, FakeMirror
+from tests.fakes import FrozenClock
 
 T = TypeVar("T")
 TARGET = ProjectTarget(MAIN, DEMO)
@@ -35,7 +37,7 @@ async def a_browse(*files: File, metadata: bytes | None = None, catalog: MemoryC
             tx.files.add(replace(file, metadata_sha256=digest))
 
     await catalog.write(fill)
-    return Browse(catalog, blobs)
+    return Browse(catalog, blobs, FakeMirror(), FakeAsked(), FrozenClock())
 
 
 def test_a_page_has_the_files_of_its_project() -> None:

@@ -12,8 +12,10 @@ from strongroom.core.errors import Forbidden, NotFound
 from strongroom.core.model import File, ProjectStatus, Yank
 from strongroom.core.names import parse_filename, parse_project_name
 from strongroom.ports import Transaction
-from strongroom.services.download import Download
+from strongroom.services.download import Download, FoundFile
 from tests.factories import DEMO, MAIN, a_file, a_project, an_index
+from tests.fake_mirror import FakeMirror
+from tests.fakes import FrozenClock
 
 TARGET = ProjectTarget(MAIN, DEMO)
 FILENAME = parse_filename("demo-1.0-py3-none-any.whl")
@@ -31,7 +33,14 @@ async def a_download(file: File, status: ProjectStatus = ProjectStatus.ACTIVE) -
         tx.files.add(replace(file, sha256=digest, metadata_sha256=sidecar, provenance_sha256=sidecar))
 
     await catalog.write(fill)
-    return Download(catalog, blobs)
+    return Download(catalog, blobs, FakeMirror(), FrozenClock())
+
+
+def own(found: FoundFile) -> File:
+    """Return the file, which is the index's own."""
+    assert isinstance(found.file, File)
+    assert found.upstream is None
+    return found.file
 
 
 def test_a_file_is_found_by_project_and_name() -> None:
@@ -39,9 +48,9 @@ def test_a_file_is_found_by_project_and_name() -> None:
 
     async def scenario() -> None:
         download = await a_download(a_file())
-        file = await download.get_file(TARGET, FILENAME)
-        assert b"".join([chunk async for chunk in download.stream(file, start=1, stop=3)]) == b"he"
-        assert download.find_path(file) is None
+        file = (await download.get_file(TARGET, FILENAME)).file
+        assert b"".join([chunk async for chunk in download.stream(file.sha256, start=1, stop=3)]) == b"he"
+        assert download.find_path(file.sha256) is None
 
     asyncio.run(scenario())
 
@@ -51,7 +60,7 @@ def test_a_yanked_file_is_served() -> None:
 
     async def scenario() -> None:
         download = await a_download(a_file(yank=Yank("broken")))
-        assert (await download.get_file(TARGET, FILENAME)).yank == Yank("broken")
+        assert (await download.get_file(TARGET, FILENAME)).file.yank == Yank("broken")
 
     asyncio.run(scenario())
 
@@ -87,10 +96,11 @@ def test_metadata_is_served_only_where_it_is_advertised() -> None:
 
     async def scenario() -> None:
         download = await a_download(a_file())
-        file = await download.get_file(TARGET, FILENAME)
+        found = await download.get_file(TARGET, FILENAME)
         with pytest.raises(NotFound):
-            await download.get_metadata(file)
-        assert await download.get_metadata(replace(file, serves_metadata=True)) == b"METADATA"
+            await download.get_metadata(found)
+        served = FoundFile(replace(own(found), serves_metadata=True))
+        assert await download.get_metadata(served) == b"METADATA"
 
     asyncio.run(scenario())
 
@@ -100,9 +110,9 @@ def test_provenance_is_served_where_there_is_one() -> None:
 
     async def scenario() -> None:
         download = await a_download(a_file())
-        file = await download.get_file(TARGET, FILENAME)
-        assert await download.get_provenance(file) == b"METADATA"
+        found = await download.get_file(TARGET, FILENAME)
+        assert await download.get_provenance(found) == b"METADATA"
         with pytest.raises(NotFound):
-            await download.get_provenance(replace(file, provenance_sha256=None))
+            await download.get_provenance(FoundFile(replace(own(found), provenance_sha256=None)))
 
     asyncio.run(scenario())

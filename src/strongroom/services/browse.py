@@ -16,7 +16,7 @@ from packaging.version import Version
 from strongroom.core.access import ProjectTarget, not_found
 from strongroom.core.errors import Forbidden
 from strongroom.core.jsonapi import ReleaseFacts, choose_release, find_described_file
-from strongroom.core.mirrored import Copy, UpstreamFile, UpstreamPage
+from strongroom.core.mirrored import Copy, Offered, UpstreamFile, UpstreamPage
 from strongroom.core.model import File, Index
 from strongroom.core.names import Filename, IndexName
 from strongroom.core.pages import (
@@ -64,7 +64,7 @@ class Browse:
                 return own
             case Overlaid(below=AskUpstreams(routes)) if own is not None:
                 below = await self._ask(routes, target)
-                return own if below is None else overlay_page(own, below)
+                return own if below is None else await asyncio.to_thread(overlay_page, own, below)
             case Overlaid() if own is not None:
                 return own
             case AskUpstreams(routes):
@@ -91,10 +91,7 @@ class Browse:
         Raises `NotFound` when there is no such project or release.
         """
         page = await self.get_project_page(target)
-        chosen = choose_release(page, version)
-        if chosen is None:
-            raise not_found()
-        described = find_described_file(page, chosen)
+        chosen, described = await asyncio.to_thread(_choose, page, version)  # comparing many versions takes long
         match described:
             case File(metadata_sha256=str(sha256)):
                 metadata = await self.blobs.get(sha256)
@@ -163,6 +160,13 @@ def _make_own_page(tx: Transaction, route: Route, *, target: ProjectTarget) -> P
     if project is None:
         return None
     return make_project_page(project, tx.files.list(route.end.name, target.project), asked=target.index)
+
+
+def _choose(page: ProjectPage, version: Version | None) -> tuple[Version, Offered | None]:
+    chosen = choose_release(page, version)
+    if chosen is None:
+        raise not_found()
+    return chosen, find_described_file(page, chosen)
 
 
 def _load_gates(

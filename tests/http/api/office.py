@@ -35,11 +35,14 @@ from strongroom.services.accounts import Accounts
 from strongroom.services.audit import Audit
 from strongroom.services.browse import Browse
 from strongroom.services.download import Download
+from strongroom.services.explain import Explain
 from strongroom.services.indexes import Indexes
 from strongroom.services.releases import Releases
+from strongroom.services.shield import Shield
 from strongroom.services.sign_in import SignIn
 from strongroom.services.tokens import Tokens
 from tests.factories import MAIN, OPERATOR, a_file, a_grant, a_project, a_user, an_index
+from tests.fake_mirror import FakeAsked, FakeMirror
 from tests.fakes import START, FakePasswords, FrozenClock, SeededSecrets
 
 T = TypeVar("T")
@@ -61,8 +64,10 @@ class UseCases:
     audit: Audit
     browse: Browse
     download: Download
+    explain: Explain
     indexes: Indexes
     releases: Releases
+    shield: Shield
     tokens: Tokens
 
 
@@ -88,16 +93,19 @@ class Office:
         self.clock = FrozenClock()
         secrets, passwords = SeededSecrets(), FakePasswords()
         self.catalog = MemoryCatalog(chain_key=secrets.derive_key("audit"))
+        self.mirror = FakeMirror()
         self.use_cases = UseCases(
             accounts=Accounts(self.catalog, passwords, self.clock),
             audit=Audit(self.catalog, secrets),
-            browse=Browse(self.catalog, MemoryBlobs()),
-            download=Download(self.catalog, MemoryBlobs()),
+            browse=Browse(self.catalog, MemoryBlobs(), self.mirror, FakeAsked(), self.clock),
+            download=Download(self.catalog, MemoryBlobs(), self.mirror, self.clock),
+            explain=Explain(self.catalog, self.mirror, self.clock),
             indexes=Indexes(self.catalog, self.clock),
             releases=Releases(self.catalog, self.clock),
+            shield=Shield(self.catalog, self.clock),
             tokens=Tokens(self.catalog, secrets, self.clock),
         )
-        cache = Cache(self.catalog)
+        cache = Cache(self.catalog, self.clock)
         authenticator = Authenticator(
             SignIn(self.catalog, secrets, passwords, self.clock), cache, clock=self.clock, trusted_proxies=()
         )

@@ -31,6 +31,7 @@ RIGHTS = {
     ("GET", "/indexes/{index}/projects/{project}"): "read project",
     ("DELETE", "/indexes/{index}/projects/{project}"): "delete project",
     ("PUT", "/indexes/{index}/projects/{project}/status"): "manage project",
+    ("GET", "/indexes/{index}/projects/{project}/explanation"): "read project",
     ("GET", "/indexes/{index}/projects/{project}/releases/{version}"): "read project",
     ("DELETE", "/indexes/{index}/projects/{project}/releases/{version}"): "delete project",
     ("PUT", "/indexes/{index}/projects/{project}/releases/{version}/yank"): "yank project",
