@@ -80,8 +80,9 @@ class PageMirror:
         return await self._ask(index, project, kept=page)
 
     def forget(self, index: IndexName) -> None:
-        """Forget the index's pages in memory; those of the catalog are removed elsewhere."""
+        """Forget the index's pages in this process; those of the catalog are removed elsewhere."""
         self._memory.forget(index)
+        self._saver.forget(index)
 
     async def close(self) -> None:
         """Stop asking, and write down what is not written yet."""
@@ -116,9 +117,6 @@ class PageMirror:
     async def _fetch(self, index: Index, project: ProjectName, *, kept: UpstreamPage | None) -> UpstreamPage:
         """Make the one request; `kept` is what the first who wants the page has seen."""
         address, now = address_of(index, project), self._parts.clock.now()
-        latest = self._find(address)
-        if latest is not None and (kept is None or latest.fetched_at > kept.fetched_at):
-            return latest  # somebody else's request has ended since
         origin = self._parts.origin(index)
         self._breakers.demand(index, now)
         etag = None if kept is None or kept.is_missing else kept.etag

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from strongroom.core.errors import StrongroomError
 from strongroom.core.mirrored import UpstreamPage
+from strongroom.core.names import IndexName
 from strongroom.ports import Catalog, Transaction
 from strongroom.services.mirror.memory import Address
 
@@ -57,6 +58,11 @@ class PageSaver:
         """Return a page that the catalog does not show yet."""
         change = self._waiting.get(address) or self._writing.get(address)
         return change.page if change else None
+
+    def forget(self, index: IndexName) -> None:
+        """Write none of the index's pages that wait."""
+        for address in [address for address in self._waiting if address.index == index]:
+            del self._waiting[address]
 
     async def close(self) -> None:
         """Write at once what waits."""
