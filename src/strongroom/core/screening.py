@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from strongroom.core.exemptions import Decision, Exemption
 from strongroom.core.mirrored import Copy, UpstreamFile
@@ -40,11 +41,10 @@ class Gate:
     exemptions: tuple[Exemption, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A rule of an index that speaks against a file, and the exemption that lets the file pass it all the same."""
+class Finding(NamedTuple):
+    """A rule that speaks against a file, the index whose rule it is, and the exemption that lets the file pass."""
 
-    index: IndexName
+    ruled_by: IndexName
     refusal: Refuse
     exemption: Exemption | None
 
