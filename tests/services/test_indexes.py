@@ -116,7 +116,7 @@ def test_an_index_is_shown_with_what_the_caller_may_read_of_it() -> None:
 
     def counts(caller: Caller) -> tuple[int, int]:
         summary = wait(indexes(house).show(caller, MAIN))
-        assert summary == IndexSummary(an_index("main"), summary.projects, summary.files, is_manager=False)
+        assert summary == IndexSummary(an_index("main"), summary.projects, summary.files)
         return summary.projects, summary.files
 
     assert counts(READER) == (2, 3)

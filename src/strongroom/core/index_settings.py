@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,12 +17,14 @@ import msgspec
 from strongroom.core.errors import Conflict, InvalidRequest
 from strongroom.core.model import Index
 from strongroom.core.names import IndexName
+from strongroom.core.rule_text import check_rules
 from strongroom.core.rules import NO_RULES, Rules
 from strongroom.core.sources import walk
 from strongroom.core.upstream import Delivery, Upstream
 
 MOST_INDEXES = 16
 """The most indexes that one name may be looked for in, the asked one included."""
+T = TypeVar("T")
 _LONGEST_FRESHNESS = timedelta(days=365)
 
 
@@ -77,9 +80,15 @@ def change_index(index: Index, changes: IndexChanges, *, sealed: bytes | None = 
 
     `changes.upstream.url` was checked before (`upstream_url.py`).
     """
-    plain = ("accepts_uploads", "anonymous_read", "bases", "rules", "forbids_reserved", "needs_approval")
-    named = {name: getattr(changes, name) for name in plain if getattr(changes, name) is not None}
-    changed = replace(index, **named)
+    changed = replace(
+        index,
+        accepts_uploads=_first(changes.accepts_uploads, index.accepts_uploads),
+        anonymous_read=_first(changes.anonymous_read, index.anonymous_read),
+        bases=_first(changes.bases, index.bases),
+        rules=index.rules if changes.rules is None else check_rules(changes.rules),
+        forbids_reserved=_first(changes.forbids_reserved, index.forbids_reserved),
+        needs_approval=_first(changes.needs_approval, index.needs_approval),
+    )
     match changes.upstream:
         case None:
             return changed
@@ -169,15 +178,19 @@ def _change_upstream(index: Index, changes: UpstreamChanges, *, sealed: bytes | 
         )
     if changes.freshness is not None and not timedelta(0) <= changes.freshness <= _LONGEST_FRESHNESS:
         raise InvalidRequest("freshness", "A page cannot be fresh for so long", "Choose a time from 0 to 365 days.")
-    url = changes.url if changes.url is not None else (earlier.url if earlier else "")
-    before = Upstream(url) if earlier is None else earlier
+    before = earlier or Upstream(changes.url or "")
+    url = changes.url or before.url
     return Upstream(
         url=url,
         credentials=_kept_credentials(before, url, changes=changes, sealed=sealed),
-        freshness=before.freshness if changes.freshness is None else changes.freshness,
-        delivery=before.delivery if changes.delivery is None else changes.delivery,
-        is_offline=before.is_offline if changes.is_offline is None else changes.is_offline,
+        freshness=_first(changes.freshness, before.freshness),
+        delivery=_first(changes.delivery, before.delivery),
+        is_offline=_first(changes.is_offline, before.is_offline),
     )
+
+
+def _first(wanted: T | None, earlier: T) -> T:
+    return earlier if wanted is None else wanted
 
 
 def _kept_credentials(before: Upstream, url: str, *, changes: UpstreamChanges, sealed: bytes | None) -> bytes | None:

@@ -45,15 +45,11 @@ PUBLIC_INDEX = IndexName("public")
 
 @dataclass(frozen=True, slots=True)
 class IndexSummary:
-    """An index, with the number of projects in it that the caller may read, and of their files.
-
-    `is_manager` tells that the caller may see its settings whole, its upstream's address too.
-    """
+    """An index, with the number of projects in it that the caller may read, and of their files."""
 
     index: Index
     projects: int
     files: int
-    is_manager: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +126,7 @@ class Indexes:
                 files = tx.files.count(name)
             else:
                 files = sum(len(tx.files.list(name, project.name)) for project in seen)
-            return IndexSummary(index, len(seen), files=files, is_manager=caller.may(Right.MANAGE, IndexTarget(name)))
+            return IndexSummary(index, projects=len(seen), files=files)
 
         return await self.catalog.read(load)
 

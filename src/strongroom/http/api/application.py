@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strongroom.core.errors import NotAllowed, StrongroomError
-from strongroom.http.api import audit, explanations, files, identity, indexes, projects, releases, tokens, users
+from strongroom.http.api import audit, explanations, files, identity, indexes, projects, releases, shield, tokens, users
 from strongroom.http.api.document import OpenApiDocument
 from strongroom.http.api.endpoint import Endpoint, GuardedRoute
 from strongroom.http.api.faults import (
@@ -69,6 +69,7 @@ def _families(services: UseCases, guard: Guard) -> list[tuple[str, list[Endpoint
     return [
         (identity.TAG, identity.Identity().endpoints()),
         (indexes.TAG, indexes.IndexEndpoints(services.indexes).endpoints()),
+        (shield.TAG, shield.ShieldEndpoints(services.shield).endpoints()),
         (
             projects.TAG,
             projects.ProjectEndpoints(services.releases, services.browse, cache=guard.cache).endpoints(),

@@ -17,16 +17,18 @@ from strongroom.core.errors import InvalidName
 from strongroom.core.names import (
     Filename,
     IndexName,
+    ProjectPattern,
     TokenId,
     UserName,
     parse_filename,
     parse_index_name,
     parse_project_name,
+    parse_project_pattern,
     parse_token_id,
     parse_user_name,
     parse_version,
 )
-from strongroom.http.api.fields import INDEX_SCHEMA, PROJECT_SCHEMA, USER_SCHEMA
+from strongroom.http.api.fields import INDEX_SCHEMA, PATTERN_SCHEMA, PROJECT_SCHEMA, USER_SCHEMA
 from strongroom.services.releases import Selection
 
 T = TypeVar("T")
@@ -35,6 +37,7 @@ _VERSION_SCHEMA: dict[str, object] = {
     "pattern": r"^[0-9]{1,6}(\.[0-9]{1,6}){0,4}((a|b|rc)[0-9]{1,4})?(\.post[0-9]{1,4})?(\.dev[0-9]{1,4})?$",
     "examples": ["1.2.0"],
 }
+_PATTERN_SCHEMA: dict[str, object] = {key: PATTERN_SCHEMA[key] for key in ("pattern", "examples")}
 _FILENAME_SCHEMA: dict[str, object] = {
     "pattern": r"^[A-Za-z0-9][A-Za-z0-9._+!~-]{0,200}\.(whl|tar\.gz|zip)$",
     "examples": ["acme_billing-1.2.0-py3-none-any.whl"],
@@ -44,6 +47,9 @@ _TOKEN_SCHEMA: dict[str, object] = {"pattern": "^[0-9A-Za-z]{16}$", "examples": 
 _IndexPath = Annotated[str, Path(description="The index's name.", json_schema_extra=INDEX_SCHEMA)]
 _ProjectPath = Annotated[
     str, Path(description="The project's name, normalised (PEP 503) or not.", json_schema_extra=PROJECT_SCHEMA)
+]
+_PatternPath = Annotated[
+    str, Path(description="A name, or a prefix such as acme-*.", json_schema_extra=_PATTERN_SCHEMA)
 ]
 _VersionPath = Annotated[str, Path(description="A version (PEP 440).", json_schema_extra=_VERSION_SCHEMA)]
 _FilenamePath = Annotated[str, Path(description="A wheel's or sdist's filename.", json_schema_extra=_FILENAME_SCHEMA)]
@@ -66,6 +72,11 @@ async def read_index(index: _IndexPath) -> IndexName:
 async def read_project(index: _IndexPath, project: _ProjectPath) -> ProjectTarget:
     """Return the project that the path names; raises `NotFound`."""
     return ProjectTarget(_existing(parse_index_name, index), _existing(parse_project_name, project))
+
+
+async def read_pattern(pattern: _PatternPath) -> ProjectPattern:
+    """Return the name or prefix that the path names; raises `NotFound`."""
+    return _existing(parse_project_pattern, pattern)
 
 
 async def read_release(target: ProjectPlace, version: _VersionPath) -> Selection:
@@ -95,6 +106,7 @@ async def read_token(token: _TokenPath) -> TokenId:
 
 IndexPlace = Annotated[IndexName, Depends(read_index)]
 ProjectPlace = Annotated[ProjectTarget, Depends(read_project)]
+PatternPlace = Annotated[ProjectPattern, Depends(read_pattern)]
 ReleasePlace = Annotated[Selection, Depends(read_release)]
 FilenamePlace = Annotated[Filename, Depends(read_filename)]
 FilePlace = Annotated[Selection, Depends(read_file)]
