@@ -45,6 +45,16 @@ class Driven:
         return self.catalog.change_mark()
 
 
+def do_all(catalog: Driven, change: Callable[[Transaction, T], object], *values: T) -> None:
+    """Make the same change with each value, in one transaction."""
+
+    def run(tx: Transaction) -> None:
+        for value in values:
+            change(tx, value)
+
+    catalog.write(run)
+
+
 @contextmanager
 def driven(catalog: Catalog) -> Iterator[Driven]:
     """Drive the catalog, and close it at the end."""

@@ -14,12 +14,24 @@ from strongroom.core.access import Right
 from strongroom.core.caller import Caller
 from strongroom.core.errors import Forbidden, StorageFault, StrongroomError, Unauthenticated, Unavailable
 from strongroom.core.events import Uploaded
+from strongroom.core.mirrored import Copy, NameList
 from strongroom.core.model import File, Lease
 from strongroom.core.names import Sha256
 from strongroom.ports import BlobInfo, Transaction
 from strongroom.services import upkeep as upkeep_module
 from strongroom.services.upkeep import Fault, Problem, SweepReport, Upkeep, VerifyReport
-from tests.factories import NOBODY, OPERATOR, a_caller, a_file, a_grant, a_project, an_index, sha256_of
+from tests.factories import (
+    NOBODY,
+    OPERATOR,
+    a_caller,
+    a_copy,
+    a_file,
+    a_grant,
+    a_name_list,
+    a_project,
+    an_index,
+    sha256_of,
+)
 from tests.fakes import FrozenClock
 from tests.services.house import House, wait
 
@@ -85,6 +97,16 @@ class UpkeepHouse(House):
         self.add_files(a_project(), file)
         return file
 
+    def add_copy(self, filename: str, *, metadata: str | None = None, provenance: str | None = None) -> Copy:
+        """Store a copy of an upstream's file with its blobs; its bytes are its name."""
+        copy = replace(
+            a_copy(filename, sha256=self.put(filename)),
+            metadata_sha256=None if metadata is None else self.put(metadata),
+            provenance_sha256=None if provenance is None else self.put(provenance),
+        )
+        self.change(lambda tx: tx.copies.save(copy))
+        return copy
+
 
 WHEEL, SDIST = "demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz"
 
@@ -138,6 +160,55 @@ def test_a_quick_check_compares_sizes_only() -> None:
     report = wait(house.upkeep.verify(OPERATOR, deep=False))
     assert report.read_bytes == 0
     assert [fault.problem for fault in report.faults] == [Problem.MISSING]
+
+
+def test_what_is_kept_of_upstreams_is_checked_like_files() -> None:
+    """Copies with their sidecars, and lists of names; a copy that is only known needs no bytes yet."""
+    house = UpkeepHouse()
+    house.add_copy("fine-1.tar.gz", metadata="Name: fine", provenance="{}")
+    missing = house.add_copy("x-1.tar.gz", metadata="Name: x")
+    short = house.add_copy("y-1.tar.gz")
+    known, names = a_copy("z-1.tar.gz", is_stored=False), a_name_list(sha256=house.put("demo\n"))
+    house.change(lambda tx: tx.copies.save(known))
+    house.change(lambda tx: tx.name_lists.save(names))
+    wait(house.blobs.remove(missing.sha256))
+    house.blobs.overwrite(sha256_of("Name: x"), b"Name: y")
+    house.blobs.overwrite(short.sha256, b"y")
+    wait(house.blobs.remove(sha256_of("demo\n")))
+    report = wait(house.upkeep.verify(OPERATOR))
+    assert set(report.faults) == {
+        Fault(missing.sha256, Problem.MISSING, "copy public/x-1.tar.gz"),
+        Fault(sha256_of("Name: x"), Problem.BYTES, "copy public/x-1.tar.gz (metadata)"),
+        Fault(short.sha256, Problem.SIZE, "copy public/y-1.tar.gz"),
+        Fault(sha256_of("demo\n"), Problem.MISSING, "names of public"),
+    }
+    assert (report.files, report.blobs) == (0, 7)
+
+
+def test_bytes_that_a_file_and_a_copy_share_are_the_files() -> None:
+    """A promoted upstream file is named as what it is now."""
+    house = UpkeepHouse()
+    shared = house.add_file(SDIST)
+    house.add_copy(SDIST)
+    wait(house.blobs.remove(shared.sha256))
+    report = wait(house.upkeep.verify(OPERATOR))
+    assert report.faults == (Fault(shared.sha256, Problem.MISSING, f"main/{SDIST}"),)
+    assert report.blobs == 1
+
+
+def test_the_sweep_leaves_what_is_kept_of_upstreams() -> None:
+    """Only when the row is gone do the bytes go."""
+    house = UpkeepHouse()
+    copy = house.add_copy(SDIST, metadata="Name: demo", provenance="{}")
+    names = a_name_list(sha256=house.put("demo\n"))
+    house.change(lambda tx: tx.name_lists.save(names))
+    blobs = (copy.sha256, sha256_of("Name: demo"), sha256_of("{}"), names.sha256)
+    assert wait(house.upkeep.sweep(OPERATOR)).blobs == 0
+    assert all(map(house.blobs.has, blobs))
+    house.change(lambda tx: tx.copies.remove(copy.index, copy.filename))
+    house.change(lambda tx: tx.name_lists.remove(names.index))
+    assert wait(house.upkeep.sweep(OPERATOR)).blobs == 4
+    assert not any(map(house.blobs.has, blobs))
 
 
 def test_the_sweep_removes_only_what_nobody_needs() -> None:
@@ -216,7 +287,7 @@ def uploaded(file: File) -> Uploaded:
 class SlowBlobs(DamagedBlobs):
     """Blobs whose listing takes so long that something happens meanwhile."""
 
-    def __init__(self, house: UpkeepHouse, meanwhile: Lease | File) -> None:
+    def __init__(self, house: UpkeepHouse, meanwhile: Lease | File | Copy | NameList) -> None:
         super().__init__()
         self._house = house
         self._meanwhile = meanwhile
@@ -232,6 +303,10 @@ class SlowBlobs(DamagedBlobs):
         match self._meanwhile:
             case Lease():
                 tx.leases.add(self._meanwhile)
+            case Copy():
+                tx.copies.save(self._meanwhile)
+            case NameList():
+                tx.name_lists.save(self._meanwhile)
             case File():
                 tx.projects.save(a_project())
                 tx.files.add(self._meanwhile)
@@ -244,10 +319,13 @@ class SlowBlobs(DamagedBlobs):
         Lease("new", datetime(2999, 1, 1, tzinfo=UTC), (sha256_of("orphan"),)),
         replace(a_file(SDIST), sha256=sha256_of("orphan")),
         replace(a_file(SDIST), metadata_sha256=sha256_of("orphan")),
+        a_copy(SDIST, sha256=sha256_of("orphan")),
+        replace(a_copy(SDIST, is_stored=False), metadata_sha256=sha256_of("orphan")),
+        a_name_list(sha256=sha256_of("orphan")),
     ],
-    ids=["leased", "published", "a sidecar"],
+    ids=["leased", "published", "a sidecar", "copied", "a copy's sidecar", "a list of names"],
 )
-def test_bytes_that_come_into_use_during_the_sweep_stay(meanwhile: Lease | File) -> None:
+def test_bytes_that_come_into_use_during_the_sweep_stay(meanwhile: Lease | File | Copy | NameList) -> None:
     """An upload of the same bytes that comes in between wins: what it relies on is looked at again."""
     house = UpkeepHouse()
     blobs = SlowBlobs(house, meanwhile)

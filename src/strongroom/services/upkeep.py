@@ -18,6 +18,7 @@ from typing import Protocol
 from strongroom.core.access import SERVER, Right
 from strongroom.core.caller import Caller
 from strongroom.core.errors import StorageFault, Unavailable
+from strongroom.core.mirrored import Copy
 from strongroom.core.model import File
 from strongroom.core.names import Sha256
 from strongroom.ports import BlobInfo, Blobs, Catalog, Clock, Transaction
@@ -96,7 +97,7 @@ class Upkeep:
     incoming: IncomingArea | None = None
 
     async def verify(self, caller: Caller, *, deep: bool = True, progress: Progress | None = None) -> VerifyReport:
-        """Check that each file's blobs are there with the right size, and hash them (`deep`)."""
+        """Check that each blob of a file or a copy is there with the right size, and hash it (`deep`)."""
         files, needs = await self.catalog.read(lambda tx: _load_needs(tx, caller))
         stored = {info.sha256: info async for info in self.blobs.list() if info.sha256 in needs}
         faults: list[Fault] = []
@@ -167,8 +168,9 @@ class Upkeep:
 
         def change(tx: Transaction) -> tuple[BlobInfo, ...]:
             needed = {sha256 for lease in tx.leases.list() for sha256 in lease.sha256}
+            needed |= _collect_cache_needs(tx).keys()  # always: what is kept of upstreams makes no event
             if tx.events.serial() != serial:
-                needed |= _collect_needs(tx)[1].keys()
+                needed |= _collect_file_needs(tx)[1].keys()
             unneeded = tuple(info for info in candidates if info.sha256 not in needed)
             for info in () if dry_run else unneeded:
                 remove(info.sha256)
@@ -192,7 +194,12 @@ def _load_needs(tx: Transaction, caller: Caller) -> tuple[int, dict[Sha256, _Nee
 
 
 def _collect_needs(tx: Transaction) -> tuple[int, dict[Sha256, _Need]]:
-    """Return the number of files and each blob that one of them needs, once."""
+    """Return the number of files, and each blob that they or the cache of upstreams need, once."""
+    files, needs = _collect_file_needs(tx)
+    return files, _collect_cache_needs(tx) | needs
+
+
+def _collect_file_needs(tx: Transaction) -> tuple[int, dict[Sha256, _Need]]:
     needs: dict[Sha256, _Need] = {}
     files = 0
     for file in tx.files.scan():
@@ -204,7 +211,19 @@ def _collect_needs(tx: Transaction) -> tuple[int, dict[Sha256, _Need]]:
     return files, needs
 
 
-def _sidecars(file: File) -> list[tuple[Sha256, str]]:
+def _collect_cache_needs(tx: Transaction) -> dict[Sha256, _Need]:
+    """Return the blobs of copies and of lists of names; a copy's own bytes only once they are stored."""
+    needs = {names.sha256: _Need(None, f"names of {names.index}") for names in tx.name_lists.list()}
+    for copy in tx.copies.scan():
+        name = f"copy {copy.index}/{copy.filename}"
+        if copy.stored_at is not None:
+            needs[copy.sha256] = _Need(copy.size_bytes, name)
+        for sidecar, what in _sidecars(copy):
+            needs.setdefault(sidecar, _Need(None, f"{name} ({what})"))
+    return needs
+
+
+def _sidecars(file: File | Copy) -> list[tuple[Sha256, str]]:
     found = ((file.metadata_sha256, "metadata"), (file.provenance_sha256, "provenance"))
     return [(sha256, what) for sha256, what in found if sha256 is not None]
 

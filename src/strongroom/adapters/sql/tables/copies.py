@@ -36,9 +36,7 @@ _REMOVE = delete(copies).where(*_IS_KEY)
 _REMOVE_ALL = delete(copies).where(_IS_OF_INDEX)
 _SCAN = (
     select(copies)
-    .where(
-        tuple_(copies.c.index_name, copies.c.filename) > tuple_(bindparam("after_index"), bindparam("after_filename"))
-    )
+    .where(tuple_(copies.c.index_name, copies.c.filename) > tuple_(bindparam("index_key"), bindparam("filename_key")))
     .order_by(copies.c.index_name, copies.c.filename)
     .limit(_SCAN_BATCH)
 )
