@@ -13,6 +13,7 @@ from typing import assert_never
 
 from packaging.version import Version
 
+from strongroom.core.exemptions import Exemption
 from strongroom.core.mirrored import Copy, Offered, Skipped, UpstreamFile
 from strongroom.core.model import File, Index, Project
 from strongroom.core.names import IndexName, ProjectName
@@ -115,10 +116,10 @@ def explain_upstream_file(
     file: UpstreamFile, gates: tuple[Gate, ...], *, now: datetime, copy: Copy | None
 ) -> ExplainedFile:
     """Return whether the file comes through, and by which exemption, or which rule hides it until when."""
-    plain = ExplainedFile(file.filename, str(file.version), is_offered=True, code=_yank_code(file))
-    exempted = ""
-    for index, refusal, exemption in find_refusals(file, gates, now=now, copy=copy):
-        if exemption is None:
+    exempted: Exemption | None = None
+    for finding in find_refusals(file, gates, now=now, copy=copy):
+        if finding.exemption is None:
+            refusal = finding.refusal
             return ExplainedFile(
                 file.filename,
                 str(file.version),
@@ -127,15 +128,17 @@ def explain_upstream_file(
                 reason=refusal.reason,
                 hint=refusal.hint,
                 until=refusal.until,
-                rule_of=index,
+                rule_of=finding.ruled_by,
             )
-        exempted = f"The exemption {exemption.exemption_id} lets it through until {exemption.expires_at:%Y-%m-%d}"
-    if exempted:
-        return ExplainedFile(file.filename, str(file.version), is_offered=True, code="exempted", reason=exempted)
+        exempted = finding.exemption
+    code, reason = _yank_code(file), ""
     if file.vanished_at is not None:
+        code = "vanished"
         reason = f"The upstream no longer offers it since {file.vanished_at:%Y-%m-%d}; it stays for those who pinned it"
-        return ExplainedFile(file.filename, str(file.version), is_offered=True, code="vanished", reason=reason)
-    return plain
+    if exempted is not None:
+        code = "exempted"
+        reason = f"The exemption {exempted.exemption_id} lets it through until {exempted.expires_at:%Y-%m-%d %H:%M UTC}"
+    return ExplainedFile(file.filename, str(file.version), is_offered=True, code=code, reason=reason)
 
 
 def explain_skipped(item: Skipped) -> ExplainedFile:

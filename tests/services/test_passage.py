@@ -1,0 +1,422 @@
+"""What comes through an index: browse, download and explain agree on whose a name is and which files show."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+
+from strongroom.adapters.blobs.memory import MemoryBlobs
+from strongroom.adapters.memory.catalog import MemoryCatalog
+from strongroom.core.access import ProjectTarget, Right
+from strongroom.core.errors import Forbidden, NotFound, UpstreamFault
+from strongroom.core.explanation import Answer, Explanation
+from strongroom.core.mirrored import Skipped, UpstreamFile
+from strongroom.core.model import File, Index, ProjectStatus
+from strongroom.core.names import Filename, parse_filename, parse_index_name
+from strongroom.core.reservations import Hold, Reservation
+from strongroom.core.rules import Rules
+from strongroom.core.upstream import Delivery
+from strongroom.ports import Transaction
+from strongroom.services.browse import Browse
+from strongroom.services.download import Download, Elsewhere, FoundFile
+from strongroom.services.explain import Explain
+from tests.factories import (
+    DEMO,
+    MAIN,
+    OPERATOR,
+    STAGING,
+    a_caller,
+    a_copy,
+    a_file,
+    a_grant,
+    a_mirror,
+    a_project,
+    a_reservation,
+    an_exemption,
+    an_index,
+    an_upstream,
+    an_upstream_file,
+    an_upstream_page,
+)
+from tests.fake_mirror import FakeArriving, FakeAsked, FakeMirror
+from tests.fakes import START, FrozenClock
+
+TARGET = ProjectTarget(MAIN, DEMO)
+PUBLIC = parse_index_name("public")
+OLD = an_upstream_file("demo-1.0-py3-none-any.whl")
+YOUNG = an_upstream_file("demo-2.0-py3-none-any.whl", uploaded_at=START - timedelta(hours=1))
+COOLDOWN = Rules(cooldown=timedelta(days=3))
+
+
+@dataclass
+class Place:
+    """`main` over `public`, whose upstream is a dictionary, and everything that reads them."""
+
+    catalog: MemoryCatalog
+    mirror: FakeMirror
+    asked: FakeAsked
+    clock: FrozenClock
+    browse: Browse
+    download: Download
+    explainer: Explain
+
+    async def add(self, change: Callable[[Transaction], object]) -> None:
+        """Change the catalog."""
+        await self.catalog.write(change)
+
+    async def own(self, file: File) -> None:
+        """Give an index a file of its own."""
+
+        def fill(tx: Transaction) -> None:
+            tx.projects.save(a_project(file.project, index=file.index, serial=3))
+            tx.files.add(file)
+
+        await self.add(fill)
+
+    async def hold(self, reservation: Reservation) -> None:
+        """Let an index hold a name."""
+        await self.add(lambda tx: tx.reservations.save(reservation))
+
+    async def page(self, target: ProjectTarget = TARGET) -> list[Filename]:
+        """Return the names of the files that the page shows."""
+        return [file.filename for file in (await self.browse.get_project_page(target)).files]
+
+    async def explain(self, target: ProjectTarget = TARGET) -> Explanation:
+        """Explain as whoever runs the server."""
+        return await self.explainer.explain(OPERATOR, target)
+
+
+def play(scene: Callable[[Place], Coroutine[None, None, None]], *indexes: Index, rules: Rules = COOLDOWN) -> None:
+    """Run the scene on `main` over `public`, with more indexes."""
+
+    async def prepared() -> None:
+        catalog, mirror, asked, clock, blobs = MemoryCatalog(), FakeMirror(), FakeAsked(), FrozenClock(), MemoryBlobs()
+        browse = Browse(catalog, blobs, mirror, asked, clock)
+        download = Download(catalog, blobs, mirror, clock)
+        place = Place(catalog, mirror, asked, clock, browse, download, Explain(catalog, mirror, clock))
+        for index in (a_mirror(rules=rules), an_index(bases=("public",)), *indexes):
+            await place.add(lambda tx, index=index: tx.indexes.add(index))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        await scene(place)
+
+    asyncio.run(prepared())
+
+
+def test_what_nobody_owns_comes_from_the_upstream_less_what_the_rules_hide() -> None:
+    """The page, the file's own URL and the explanation say the same; the page ends when the next file is old enough."""
+
+    async def scene(place: Place) -> None:
+        place.mirror.add_page(an_upstream_page("demo", OLD, YOUNG))
+        page = await place.browse.get_project_page(TARGET)
+        assert [file.filename for file in page.files] == [OLD.filename]
+        assert (page.index, page.serial, page.valid_until) == (MAIN, 0, START + timedelta(minutes=10))
+        found = await place.download.get_file(TARGET, OLD.filename)
+        assert (found.file, found.upstream, found.valid_until) == (
+            OLD,
+            a_mirror(rules=COOLDOWN),
+            START + timedelta(minutes=1),
+        )
+        with pytest.raises(Forbidden) as refusal:
+            await place.download.get_file(TARGET, YOUNG.filename)
+        explained = await place.explain()
+        assert (explained.answer, explained.owner) == (Answer.UPSTREAM, PUBLIC)
+        shown, hidden = explained.files
+        assert (shown.filename, shown.is_offered, shown.code) == (OLD.filename, True, "")
+        assert (hidden.is_offered, hidden.code, hidden.rule_of) == (False, refusal.value.code, PUBLIC)
+        assert (hidden.reason, hidden.hint) == (refusal.value.message, refusal.value.hint)
+        assert hidden.until == START + timedelta(hours=71)
+
+    play(scene)
+
+
+def test_a_file_comes_through_by_itself_and_the_page_ends_in_time() -> None:
+    """An hour before, it is hidden, and the page says until when it holds."""
+
+    async def scene(place: Place) -> None:
+        place.mirror.add_page(an_upstream_page("demo", YOUNG))
+        place.clock.advance(timedelta(hours=71, minutes=-1))
+        assert (await place.browse.get_project_page(TARGET)).valid_until == place.clock.now() + timedelta(seconds=5)
+        place.clock.advance(timedelta(minutes=1))
+        assert await place.page() == [YOUNG.filename]
+
+    play(scene)
+
+
+def test_an_exemption_opens_page_and_file_and_lapses_by_itself() -> None:
+    """It is in force at the next request and over at its end, which the page knows."""
+
+    async def scene(place: Place) -> None:
+        place.mirror.add_page(an_upstream_page("demo", YOUNG))
+        granted = replace(an_exemption(versions="==2.0"), expires_at=START + timedelta(minutes=2))
+        assert await place.page() == []
+        await place.add(lambda tx: tx.exemptions.add(granted))
+        page = await place.browse.get_project_page(TARGET)
+        assert [file.filename for file in page.files] == [YOUNG.filename]
+        assert page.valid_until == granted.expires_at
+        assert (await place.download.get_file(TARGET, YOUNG.filename)).file == YOUNG
+        (explained,) = (await place.explain()).files
+        assert (explained.is_offered, explained.code) == (True, "exempted")
+        place.clock.advance(timedelta(minutes=2))
+        assert await place.page() == []
+        with pytest.raises(Forbidden):
+            await place.download.get_file(TARGET, YOUNG.filename)
+
+    play(scene)
+
+
+def test_an_owned_name_is_never_asked_upstream() -> None:
+    """Through no index, in no spelling, and not after its last file is gone either."""
+
+    async def scene(place: Place) -> None:
+        place.mirror.add_page(an_upstream_page("demo", OLD))
+        own = a_file("demo-0.1-py3-none-any.whl")
+        await place.own(own)
+        assert await place.page() == [own.filename]
+        with pytest.raises(NotFound):
+            await place.download.get_file(TARGET, OLD.filename)
+        for index in ("public", "staging"):
+            with pytest.raises(NotFound):
+                await place.page(ProjectTarget(parse_index_name(index), DEMO))
+        explained = await place.explain(ProjectTarget(PUBLIC, DEMO))
+        assert explained.answer is Answer.WITHHELD
+        assert "'main'" in explained.sentence
+        assert (await place.explain()).answer is Answer.OWN
+        assert place.mirror.asked == []
+        assert place.asked.names == []
+
+    play(scene, a_mirror("staging"))
+
+
+def test_who_may_not_read_the_holder_is_not_told_its_name() -> None:
+    """He hears that another index owns the name, and that no upstream is asked."""
+
+    async def scene(place: Place) -> None:
+        await place.own(a_file("demo-0.1-py3-none-any.whl"))
+        caller = a_caller("bob", a_grant(Right.READ, index="public"))
+        explained = await place.explainer.explain(caller, ProjectTarget(PUBLIC, DEMO))
+        assert "main" not in explained.sentence
+        assert "another index" in explained.sentence
+        with pytest.raises(NotFound):
+            await place.explainer.explain(caller, TARGET)
+
+    play(scene)
+
+
+@pytest.mark.parametrize("pattern", ["demo", "de*"])
+def test_a_reserved_name_is_missing_or_forbidden_as_the_index_says(pattern: str) -> None:
+    """404 by default; 403 where uv must not go on to the next index."""
+
+    async def scene(place: Place) -> None:
+        place.mirror.add_page(an_upstream_page("demo", OLD))
+        await place.hold(a_reservation(pattern))
+        with pytest.raises(NotFound):
+            await place.page()
+        assert (await place.explain()).answer is Answer.RESERVED
+        closed = replace(an_index(bases=("public",)), forbids_reserved=True)
+        await place.add(lambda tx: tx.indexes.replace(closed))
+        with pytest.raises(Forbidden) as refusal:
+            await place.page()
+        assert refusal.value.code == "name-reserved"
+        assert place.mirror.asked == []
+
+    play(scene)
+
+
+def test_an_overlay_shows_both_and_the_own_file_wins() -> None:
+    """A patched fork stands over the upstream's files; each file comes from where it is."""
+
+    async def scene(place: Place) -> None:
+        place.mirror.add_page(an_upstream_page("demo", OLD, replace(OLD, filename=parse_filename("demo-1.5.tar.gz"))))
+        own = a_file("demo-1.0-py3-none-any.whl")
+        await place.own(own)
+        await place.hold(a_reservation(hold=Hold.OVERLAY))
+        page = await place.browse.get_project_page(TARGET)
+        assert [(file.filename, isinstance(file, UpstreamFile)) for file in page.files] == [
+            (own.filename, False),
+            ("demo-1.5.tar.gz", True),
+        ]
+        assert (await place.download.get_file(TARGET, own.filename)).upstream is None
+        assert (await place.download.get_file(TARGET, parse_filename("demo-1.5.tar.gz"))).upstream is not None
+        explained = await place.explain()
+        assert explained.answer is Answer.OVERLAY
+        assert len(explained.files) == 3
+        place.mirror.pages.clear()
+        assert await place.page() == [own.filename]
+
+    play(scene)
+
+
+def test_an_overlay_over_a_base_shows_both() -> None:
+    """The next source may be another index's own files."""
+
+    async def scene(place: Place) -> None:
+        await place.own(a_file("demo-1.0-py3-none-any.whl", index="staging"))
+        await place.own(a_file("demo-2.0-py3-none-any.whl"))
+        await place.hold(a_reservation(index="staging", hold=Hold.OVERLAY))
+        target = ProjectTarget(STAGING, DEMO)
+        assert await place.page(target) == ["demo-1.0-py3-none-any.whl", "demo-2.0-py3-none-any.whl"]
+        below = await place.download.get_file(target, parse_filename("demo-2.0-py3-none-any.whl"))
+        assert isinstance(below.file, File)
+        assert below.file.index == MAIN
+        assert place.mirror.asked == []
+
+    play(scene, an_index("staging", bases=("main",)))
+
+
+def test_the_first_upstream_that_has_a_name_answers_alone() -> None:
+    """Files of two upstreams never stand under one name; where the first fails, the second is not asked."""
+
+    async def scene(place: Place) -> None:
+        place.mirror.add_page(an_upstream_page("demo", OLD))
+        second = an_upstream_file("demo-9.0-py3-none-any.whl", index="mirror")
+        place.mirror.add_page(an_upstream_page("demo", second, index="mirror"))
+        both = an_index("both", bases=("public", "mirror"))
+        await place.add(lambda tx: tx.indexes.add(both))
+        target = ProjectTarget(both.name, DEMO)
+        assert await place.page(target) == [OLD.filename]
+        with pytest.raises(NotFound):
+            await place.download.get_file(target, second.filename)
+        del place.mirror.pages[PUBLIC, DEMO]
+        assert await place.page(target) == [second.filename]
+        place.mirror.fault = UpstreamFault("upstream-status", "It answered 503")
+        place.mirror.asked.clear()
+        with pytest.raises(UpstreamFault):
+            await place.page(target)
+        assert place.mirror.asked == [(PUBLIC, DEMO)]
+        assert "It answered 503" in (await place.explain(target)).sentence
+
+    play(scene, a_mirror("mirror"))
+
+
+def test_a_name_that_nobody_has_is_remembered() -> None:
+    """The report of such names is fed by what clients ask for."""
+
+    async def scene(place: Place) -> None:
+        with pytest.raises(NotFound):
+            await place.page()
+        assert place.asked.names == [(MAIN, DEMO)]
+        explained = await place.explain()
+        assert (explained.owner, explained.files) == (None, ())
+        assert "none of them has it" in explained.sentence
+
+    play(scene)
+
+
+def test_what_is_asked_of_an_index_without_upstream_is_nowhere() -> None:
+    """The explanation says that there is nobody to ask; an index that does not exist is not found."""
+
+    async def scene(place: Place) -> None:
+        explained = await place.explain(ProjectTarget(STAGING, DEMO))
+        assert explained.answer is Answer.NOWHERE
+        with pytest.raises(NotFound):
+            await place.explain(ProjectTarget(parse_index_name("gone"), DEMO))
+        with pytest.raises(NotFound):
+            await place.page(ProjectTarget(parse_index_name("gone"), DEMO))
+        with pytest.raises(NotFound):
+            await place.download.get_file(ProjectTarget(parse_index_name("gone"), DEMO), OLD.filename)
+
+    play(scene, an_index("staging"))
+
+
+def test_a_quarantined_upstream_project_offers_nothing() -> None:
+    """PEP 792, relayed: the page keeps its status and loses its files, the file's URL says why."""
+
+    async def scene(place: Place) -> None:
+        found = an_upstream_page("demo", OLD)
+        place.mirror.add_page(replace(found, status=ProjectStatus.QUARANTINED, status_reason="malware"))
+        page = await place.browse.get_project_page(TARGET)
+        assert (page.files, page.status, page.status_reason) == ((), ProjectStatus.QUARANTINED, "malware")
+        with pytest.raises(Forbidden) as refusal:
+            await place.download.get_file(TARGET, OLD.filename)
+        assert refusal.value.code == "project-quarantined"
+        (explained,) = (await place.explain()).files
+        assert (explained.is_offered, explained.code) == (False, "project-quarantined")
+
+    play(scene)
+
+
+def test_a_quarantined_own_project_is_explained() -> None:
+    """The same for own files."""
+
+    async def scene(place: Place) -> None:
+        await place.own(a_file())
+        held = replace(a_project(), status=ProjectStatus.QUARANTINED)
+        await place.add(lambda tx: tx.projects.save(held))
+        (explained,) = (await place.explain()).files
+        assert (explained.is_offered, explained.code) == (False, "project-quarantined")
+
+    play(scene)
+
+
+def test_vanished_and_unusable_files_are_explained() -> None:
+    """What the upstream took back stays for those who pinned it; what cannot be used is named with its reason."""
+
+    async def scene(place: Place) -> None:
+        gone = replace(OLD, vanished_at=START)
+        page = replace(an_upstream_page("demo", gone), skipped=(Skipped("demo-1.0.exe", "it is no distribution"),))
+        place.mirror.add_page(page)
+        vanished, skipped = (await place.explain()).files
+        assert (vanished.is_offered, vanished.code) == (True, "vanished")
+        assert (skipped.is_offered, skipped.reason) == (False, "it is no distribution")
+
+    play(scene)
+
+
+def test_a_licence_is_looked_up_before_a_file_leaves() -> None:
+    """The listing cannot know it before METADATA was read; the file's own URL reads it first."""
+
+    async def scene(place: Place) -> None:
+        place.mirror.add_page(an_upstream_page("demo", OLD))
+        place.mirror.metadata[OLD.filename] = b"Metadata-Version: 2.4\nLicense-Expression: GPL-3.0-only\n"
+        copy = replace(a_copy(), licence="GPL-3.0-only")
+        read = FakeMirror.get_metadata
+
+        async def get_metadata(index: Index, file: UpstreamFile) -> bytes:
+            await place.add(lambda tx: tx.copies.save(copy))
+            return await read(place.mirror, index, file)
+
+        place.mirror.get_metadata = get_metadata  # type: ignore[method-assign]  # keeps what it read, as the real one
+        assert await place.page() == [OLD.filename]
+        with pytest.raises(Forbidden) as refusal:
+            await place.download.get_file(TARGET, OLD.filename)
+        assert "GPL-3.0-only" in refusal.value.message
+        assert await place.page() == []
+
+    play(scene, rules=Rules(licences=("MIT",)))
+
+
+def test_bytes_come_from_the_copy_or_the_fetch_or_elsewhere() -> None:
+    """A stored copy counts only with the page's digest; without copies the client is sent to the upstream."""
+
+    async def scene(place: Place) -> None:
+        arriving = FakeArriving([b"a"], 1, a_copy())
+        place.mirror.arriving[OLD.filename] = arriving
+        found = FoundFile(OLD, a_mirror())
+        assert await place.download.open_bytes(found) is arriving
+        place.mirror.copies[PUBLIC, OLD.filename] = replace(a_copy(), stored_at=None)
+        assert await place.download.open_bytes(found) is arriving
+        redirecting = a_mirror(upstream=an_upstream(delivery=Delivery.REDIRECT))
+        assert await place.download.open_bytes(FoundFile(OLD, redirecting)) == Elsewhere(OLD.url)
+        place.mirror.copies[PUBLIC, OLD.filename] = a_copy()
+        assert await place.download.open_bytes(FoundFile(OLD, redirecting)) == a_copy()
+
+    play(scene)
+
+
+def test_the_list_shows_own_names_and_what_was_asked_of_upstreams() -> None:
+    """Names of all bases, each once, and not the hundreds of thousands that nobody here wants."""
+
+    async def scene(place: Place) -> None:
+        await place.own(a_file("demo-0.1-py3-none-any.whl"))
+        await place.add(lambda tx: tx.upstream_pages.save(an_upstream_page("other")))
+        await place.add(lambda tx: tx.upstream_pages.save(an_upstream_page("demo")))
+        projects = await place.browse.get_project_list(MAIN)
+        assert [(entry.name, entry.serial) for entry in projects.entries] == [("demo", 3), ("other", 0)]
+        assert projects.valid_until == START + timedelta(minutes=1)
+        alone = await place.browse.get_project_list(STAGING)
+        assert (alone.entries, alone.valid_until) == ((), None)
+
+    play(scene, an_index("staging"))
