@@ -30,7 +30,7 @@ _WHEEL_VERSION = re.compile(rb"^Wheel-Version:[ \t]*(\d{1,9})\.(\d{1,9})[ \t\r]*
 def read_wheel(file: BinaryIO, members: tuple[ZipMember, ...], *, name: DistributionName, limits: Limits) -> bytes:
     """Return METADATA byte for byte, after every file was checked; raises `Fault`."""
     files = {member.path: member for member in members if not member.is_directory}
-    dist_info = _find_dist_info(files, name)
+    dist_info = find_dist_info(files, name)
     _check_data_schemes(files, dist_info.removesuffix(_DIST_INFO))
     wheel = _require(files, f"{dist_info}/WHEEL", code="wheel-file-missing")
     _check_wheel_version(read_member(file, wheel, most_bytes=limits.metadata_bytes))
@@ -62,7 +62,7 @@ def _require(files: dict[str, ZipMember], path: str, *, code: str) -> ZipMember:
     return files[path]
 
 
-def _find_dist_info(paths: Iterable[str], name: DistributionName) -> str:
+def find_dist_info(paths: Iterable[str], name: DistributionName) -> str:
     """Return the one top-level `.dist-info` directory; raises `Fault` if it is not this wheel's."""
     tops = {path.partition("/")[0] for path in paths if "/" in path}
     found = sorted(top for top in tops if top.lower().endswith(_DIST_INFO))

@@ -58,11 +58,11 @@ def read_members(file: BinaryIO, size_bytes: int, *, limits: Limits) -> tuple[Zi
             f"The archive has {end.entries} entries, more than the {limits.entries} allowed",
             "Leave out what is not needed at run time, or split the package.",
         )
-    headers = _read_directory(file, end)
+    headers = read_directory(file, end)
     paths = [_check_entry(header, limits) for header in headers]
     _check_paths(zip(paths, headers, strict=True))
     members = [
-        _match_local(file, header, path=path, before=end.directory_offset)
+        match_local(file, header, path=path, before=end.directory_offset)
         for path, header in zip(paths, headers, strict=True)
     ]
     extents = sorted(
@@ -73,7 +73,8 @@ def read_members(file: BinaryIO, size_bytes: int, *, limits: Limits) -> tuple[Zi
     return tuple(sorted((member for member, _ in members), key=lambda member: member.data_offset))
 
 
-def _read_directory(file: BinaryIO, end: EndRecord) -> list[CentralHeader]:
+def read_directory(file: BinaryIO, end: EndRecord) -> list[CentralHeader]:
+    """Return the entries of the central directory; raises `Fault`."""
     file.seek(end.directory_offset)
     headers: list[CentralHeader] = []
     while file.tell() < end.directory_end and len(headers) <= end.entries:
@@ -114,7 +115,7 @@ def _check_paths(entries: Iterable[tuple[str, CentralHeader]]) -> None:
     seen.check_directories()
 
 
-def _match_local(file: BinaryIO, central: CentralHeader, *, path: str, before: int) -> tuple[ZipMember, int]:
+def match_local(file: BinaryIO, central: CentralHeader, *, path: str, before: int) -> tuple[ZipMember, int]:
     """Return the member and where it ends; raises `Fault` if its local header says otherwise."""
     common = central.common
     if central.header_offset >= before:

@@ -14,9 +14,9 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
-_OPENING = re.compile(r"<(?:(!--)|(/?[a-z][^\s/>]*+))", re.IGNORECASE)
+_OPENING = re.compile(r"<(?:(!--)|(/?[a-z][^\s/>]*+)([\s/]*+>)?)", re.IGNORECASE)
 _ATTRIBUTE = re.compile(
     r"""[\s/]*+(?:(?P<end>>)|(?P<name>[^\s/>][^\s/>=]*+)"""
     r"""(?:\s*+=\s*+(?:"(?P<double>[^"]*+)"|'(?P<single>[^']*+)'|(?P<bare>[^\s>]*+)))?+)"""
@@ -29,8 +29,7 @@ _RAW_TEXT = {
 _MOST_ATTRIBUTES = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(NamedTuple):
     """A tag: `a`, or `/a` where it closes. The first of two attributes of one name counts."""
 
     name: str
@@ -49,7 +48,7 @@ def read_tags(text: str) -> Iterator[Tag]:
             position = end + 3
             continue
         name = found[2].lower()
-        attributes, position = _read_attributes(text, found.end())
+        attributes, position = ({}, found.end()) if found[3] else _read_attributes(text, found.end())
         if position < 0:
             return
         yield Tag(name, attributes)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 from urllib.parse import quote, urljoin
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -44,8 +45,7 @@ _LARGEST_SIZE = 1 << 53
 """No file is that large, and every JSON reader can still tell it exactly."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """What a line says, unchecked: of the right types at most. `yank` and `sha256` are None where it says nothing."""
 
     filename: str
