@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.access_matrix.oracle import Demand
 
 READ_INDEX = Demand("index", "read")
+MANAGE_INDEX = Demand("index", "manage")
 READ_PROJECT = Demand("project", "read")
 ADMINISTER = Demand("server")
 _API = "/api/v1"
@@ -53,6 +54,9 @@ DEMANDS: dict[tuple[str, str], Demand] = {
     **_api("/indexes", GET=Demand("signed"), POST=ADMINISTER),
     **_api("/indexes/{index}", GET=READ_INDEX, PATCH=Demand("index", "manage"), DELETE=Demand("server-index")),
     **_api("/indexes/{index}/projects", GET=READ_INDEX),
+    **_api("/indexes/{index}/names", GET=MANAGE_INDEX),
+    **_api("/indexes/{index}/names/{pattern}", PUT=MANAGE_INDEX, DELETE=MANAGE_INDEX),
+    **_api("/indexes/{index}/name-report", GET=MANAGE_INDEX),
     **_on_project("", GET="read", DELETE="delete"),
     **_on_project("/status", PUT="manage"),
     **_on_project("/explanation", GET="read"),

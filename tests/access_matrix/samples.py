@@ -11,7 +11,7 @@ from functools import cache
 from tests.access_matrix.demands import DEMANDS
 from tests.access_matrix.identities import Identity
 from tests.access_matrix.oracle import EXISTING_INDEXES, EXISTING_PROJECTS, Target
-from tests.access_matrix.world import Ask, Headers
+from tests.access_matrix.world import HELD_NAME, Ask, Headers
 from tests.crash.form import wheel_body
 from tests.crash.wheel import make_wheel
 
@@ -22,6 +22,7 @@ _YANK = b'{"reason": "broken"}'
 _BODIES = {
     ("POST", "/api/v1/indexes"): b'{"name": "fresh"}',
     ("PATCH", "/api/v1/indexes/{index}"): b'{"accepts_uploads": false}',
+    ("PUT", "/api/v1/indexes/{index}/names/{pattern}"): b'{"hold": "reserved", "reason": "ours"}',
     ("PUT", "/api/v1/indexes/{index}/projects/{project}/status"): b'{"status": "archived"}',
     ("PUT", "/api/v1/indexes/{index}/projects/{project}/releases/{version}/yank"): _YANK,
     ("PUT", "/api/v1/indexes/{index}/projects/{project}/files/{filename}/yank"): _YANK,
@@ -114,6 +115,7 @@ def _values(target: Target, identity: Identity) -> dict[str, str]:
     return {
         "{index}": target.index,
         "{project}": project,
+        "{pattern}": HELD_NAME,
         "{version}": "1.0",
         "{filename}": f"{project.replace('-', '_')}-1.0-py3-none-any.whl",
         "{user}": identity.who.user or "u-nothing",

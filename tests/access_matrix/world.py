@@ -16,7 +16,8 @@ from strongroom.adapters.blobs.local import LocalBlobs
 from strongroom.adapters.inspector.inline import InlineInspector
 from strongroom.adapters.memory.catalog import MemoryCatalog
 from strongroom.core.index_settings import IndexChanges
-from strongroom.core.names import IndexName, parse_filename, parse_index_name, parse_user_name
+from strongroom.core.names import IndexName, ProjectPattern, parse_filename, parse_index_name, parse_user_name
+from strongroom.core.reservations import Hold
 from strongroom.core.upload import UploadForm
 from strongroom.http.assembly import Assembled, Parts, assemble
 from strongroom.http.lane import LANE_ROUTES, Lane
@@ -31,7 +32,7 @@ from strongroom.services.indexes import Indexes
 from strongroom.services.publish import Publish
 from strongroom.services.releases import Releases
 from strongroom.services.setup import Setup
-from strongroom.services.shield import Shield
+from strongroom.services.shield import Shield, Wish
 from strongroom.services.sign_in import SignIn
 from strongroom.services.tokens import Tokens
 from strongroom.services.upkeep import Upkeep
@@ -42,6 +43,8 @@ from tests.fake_mirror import FakeAsked, FakeMirror
 from tests.fakes import FakePasswords, FrozenClock, SeededSecrets
 
 _ATTESTATIONS = '[{"version": 1, "verification_material": {}, "envelope": {}}]'
+HELD_NAME = ProjectPattern("held")
+"""What each index reserves."""
 _LIMIT_BYTES = 10 * 1024 * 1024
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -147,6 +150,7 @@ class World:
 
     async def _fill(self, index: IndexName) -> None:
         await self.services.indexes.create(OPERATOR, index, IndexChanges(anonymous_read=index in OPEN_INDEXES))
+        await self.services.shield.hold(OPERATOR, Wish(index, HELD_NAME, Hold.RESERVED))
         for project in sorted(name for name in EXISTING_PROJECTS if name.endswith(f"-{index}")):
             wheel = make_wheel(project, "1.0")
             async with self.services.publish.begin(OPERATOR, index) as upload:

@@ -6,6 +6,17 @@ from strongroom.core.names import parse_index_name
 from tests.factories import MAIN, STAGING, a_grant
 from tests.http.api.office import Office
 
+NO_RULES = {
+    "cooldown_seconds": None,
+    "allowed": [],
+    "denied": [],
+    "takes_sdists": True,
+    "takes_yanked": True,
+    "platforms": [],
+    "max_size_bytes": None,
+    "licences": [],
+    "takes_unknown_licences": True,
+}
 AT = "2026-01-05T12:00:00Z"
 
 
@@ -16,8 +27,11 @@ def view(name: str, *, accepts_uploads: bool = True, anonymous_read: bool = Fals
         "created_at": AT,
         "accepts_uploads": accepts_uploads,
         "anonymous_read": anonymous_read,
-        "upstream_url": None,
         "bases": [],
+        "upstream": None,
+        "rules": NO_RULES,
+        "forbids_reserved": False,
+        "needs_approval": False,
     }
 
 

@@ -15,6 +15,7 @@ from tests.http.api.office import NOT_FOUND, Office
 PLACES = {
     "index": "main",
     "project": "demo",
+    "pattern": "held",
     "version": "1.0",
     "filename": "demo-1.0-py3-none-any.whl",
     "user": "bob",
@@ -27,6 +28,10 @@ RIGHTS = {
     ("GET", "/indexes/{index}"): "read index",
     ("PATCH", "/indexes/{index}"): "manage index",
     ("DELETE", "/indexes/{index}"): "administer server",
+    ("GET", "/indexes/{index}/names"): "manage index",
+    ("PUT", "/indexes/{index}/names/{pattern}"): "manage index",
+    ("DELETE", "/indexes/{index}/names/{pattern}"): "manage index",
+    ("GET", "/indexes/{index}/name-report"): "manage index",
     ("GET", "/indexes/{index}/projects"): "read index",
     ("GET", "/indexes/{index}/projects/{project}"): "read project",
     ("DELETE", "/indexes/{index}/projects/{project}"): "delete project",
