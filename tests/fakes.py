@@ -9,7 +9,7 @@ import hashlib
 import hmac
 from datetime import UTC, datetime, timedelta
 
-from strongroom.core.errors import TooMany
+from strongroom.core.errors import StorageFault, TooMany
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
@@ -46,6 +46,21 @@ class SeededSecrets:
     def derive_key(self, purpose: str) -> bytes:
         """Return a key that depends on seed and purpose."""
         return hmac.new(self._seed, purpose.encode(), hashlib.sha256).digest()
+
+
+class FakeSeals:
+    """Seals that can be read: what was not sealed by one is not unsealed."""
+
+    def seal(self, text: str) -> bytes:
+        """Return the text, marked as sealed."""
+        return f"sealed:{text}".encode()
+
+    def unseal(self, sealed: bytes) -> str:
+        """Return the text."""
+        text = sealed.decode(errors="replace")
+        if not text.startswith("sealed:"):
+            raise StorageFault("seal-broken", "This was sealed with another key, or changed")
+        return text.removeprefix("sealed:")
 
 
 class FakePasswords:

@@ -6,12 +6,15 @@ addresses may be connected to is decided where connections are made.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from strongroom.core.errors import InvalidRequest
 
 _LONGEST = 2000
+_USUAL_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[0-9a-z](?:[0-9a-z._-]*[0-9a-z])?\.?|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,14 @@ def check_upstream_url(raw: str) -> UpstreamUrl:
         raise _refused("its host or its port cannot be read") from None
     if parts.scheme not in ("http", "https"):
         raise _refused("it does not begin with https:// or http://")
-    if not host:
-        raise _refused("it names no host")
+    if not host or not _HOST.fullmatch(host) or port == 0:
+        raise _refused("it names no host, or an odd one")
     if parts.query or parts.fragment or "?" in raw or "#" in raw:
         raise _refused("it has a query or a fragment")
+    if {".", ".."} & set(unquote(parts.path).split("/")):
+        raise _refused("its path has a step back")
     bracketed = f"[{host}]" if ":" in host else host
-    place = bracketed if port is None else f"{bracketed}:{port}"
+    place = bracketed if port in (None, _USUAL_PORTS[parts.scheme]) else f"{bracketed}:{port}"
     path = parts.path if parts.path.endswith("/") else f"{parts.path}/"
     return UpstreamUrl(urlunsplit((parts.scheme, place, path, "", "")), _userinfo(parts.username, parts.password))
 
