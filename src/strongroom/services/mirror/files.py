@@ -1,0 +1,45 @@
+"""The mirror's side of files: bytes, METADATA, provenance, and which copies are given up.
+
+Puts its parts together. Pages and names are `pages.py` and `names.py`; rules are judged
+by whoever asks.
+"""
+
+from __future__ import annotations
+
+from strongroom.core.mirrored import Copy, UpstreamFile
+from strongroom.core.model import Index
+from strongroom.ports import Arriving
+from strongroom.services.mirror.copies import KeptCopies
+from strongroom.services.mirror.fetches import DEFAULT_LIMIT_BYTES, Fetches
+from strongroom.services.mirror.parts import Parts
+from strongroom.services.mirror.writes import Writes
+
+
+class FileMirror:
+    """Files of upstreams, through what is kept of them. One per worker process."""
+
+    def __init__(self, parts: Parts, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
+        self._writes = Writes(parts.catalog)
+        self._copies = KeptCopies(parts, self._writes)
+        self._fetches = Fetches(parts, self._copies, limit_bytes=limit_bytes)
+
+    async def find_copy(self, file: UpstreamFile) -> Copy | None:
+        """Return what is kept of the file, and remember that it was used."""
+        return await self._copies.find(file)
+
+    async def open_file(self, index: Index, file: UpstreamFile) -> Copy | Arriving:
+        """Return the stored copy, or the file on its way here; starts the only fetch of it.
+
+        Raises `UpstreamFault`, `NotFound` when the upstream has it no longer, `StorageFull`.
+        """
+        return await self._fetches.open_file(index, file)
+
+    async def flush_uses(self) -> None:
+        """Write down when copies were last used; raises `Unavailable`."""
+        await self._copies.flush_uses()
+
+    async def close(self) -> None:
+        """Break off what is on its way, leave nothing of it behind, and write down what is due."""
+        await self._fetches.close()
+        await self._copies.flush_uses()
+        await self._writes.close()
