@@ -18,15 +18,16 @@ from strongroom.core.names import IndexName, ProjectName
 from strongroom.core.policies.allow_list import NOT_ALLOWED, judge_allowed
 from strongroom.core.policies.cooldown import TOO_YOUNG, judge_age
 from strongroom.core.policies.deny_list import DENIED, judge_denied
+from strongroom.core.policies.licence import LICENCE, find_licence, judge_licence
 from strongroom.core.policies.maximum_size import TOO_LARGE, judge_size
 from strongroom.core.policies.no_sdists import SDIST, judge_type
 from strongroom.core.policies.no_yanked import YANKED, judge_yank
 from strongroom.core.policies.platforms import PLATFORM, judge_platform
 from strongroom.core.policy import ALLOW, Refuse, Verdict
 from strongroom.core.rule_text import find_versions
-from strongroom.core.rules import NO_RULES, Rules
+from strongroom.core.rules import Rules
 
-RULE_CODES = (DENIED, NOT_ALLOWED, TOO_YOUNG, SDIST, PLATFORM, TOO_LARGE, YANKED)
+RULE_CODES = (DENIED, NOT_ALLOWED, TOO_YOUNG, SDIST, PLATFORM, TOO_LARGE, YANKED, LICENCE)
 """The codes of all rules, in the order in which they judge: an exemption is from one of them, or from all."""
 
 Judge = Callable[[UpstreamFile, Copy | None], Verdict]
@@ -105,6 +106,14 @@ def wants_licence(gates: tuple[Gate, ...]) -> bool:
     return any(_judges_licences(gate.rules) for gate in gates)
 
 
+def needs_metadata(file: UpstreamFile, gates: tuple[Gate, ...], *, copy: Copy | None) -> bool:
+    """Return whether the file cannot be judged before somebody reads its METADATA.
+
+    The listing shows such a file; whoever serves its bytes or METADATA reads that first.
+    """
+    return wants_licence(gates) and find_licence(file, copy) is None
+
+
 def next_change(gates: tuple[Gate, ...], *, now: datetime) -> datetime | None:
     """Return when an exemption lapses next, so that a page made now is not shown longer."""
     approved = [item for gate in gates for item in gate.exemptions if item.decision is Decision.APPROVED]
@@ -128,10 +137,12 @@ def _judges(rules: Rules, project: ProjectName, *, now: datetime) -> Iterator[Ju
         yield lambda file, copy: judge_size(file, rules, copy=copy)
     if not rules.takes_yanked:
         yield lambda file, _: judge_yank(file, rules)
+    if _judges_licences(rules):
+        yield lambda file, copy: judge_licence(file, rules, copy=copy)
 
 
 def _judges_licences(rules: Rules) -> bool:
-    return rules.licences != NO_RULES.licences or rules.takes_unknown_licences != NO_RULES.takes_unknown_licences
+    return bool(rules.licences) or not rules.takes_unknown_licences
 
 
 def _advise(refusal: Refuse, file: UpstreamFile, *, index: IndexName) -> Refuse:
