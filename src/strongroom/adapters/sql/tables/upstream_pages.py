@@ -86,6 +86,6 @@ def _page(row: AnyRow) -> UpstreamPage:
         etag=row.etag,
         status=content.status,
         status_reason=content.status_reason,
-        files=content.files_of(row.index_name, row.project_name),
-        skipped=content.skipped_lines,
+        files=content.files,
+        skipped=content.skipped,
     )
