@@ -18,6 +18,7 @@ from strongroom.adapters.blobs.local import LocalBlobs
 from strongroom.adapters.clock import SystemClock
 from strongroom.adapters.inspector.process import ProcessInspector
 from strongroom.adapters.passwords import Argon2Passwords
+from strongroom.adapters.seals import AesSeals
 from strongroom.adapters.secrets import open_secrets
 from strongroom.adapters.sql.catalog import open_catalog
 from strongroom.config import Settings, load_settings
@@ -30,6 +31,7 @@ from strongroom.services.browse import Browse
 from strongroom.services.download import Download
 from strongroom.services.importing import Importing
 from strongroom.services.indexes import Indexes
+from strongroom.services.promotion import Dependencies, Promotions
 from strongroom.services.publish import Publish
 from strongroom.services.releases import Releases
 from strongroom.services.setup import Setup
@@ -63,7 +65,8 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
             browse=Browse(catalog, blobs),
             download=Download(catalog, blobs),
             importing=Importing(publish),
-            indexes=Indexes(catalog, clock),
+            indexes=Indexes(catalog, clock, AesSeals(secrets)),
+            promotions=Promotions(catalog, clock, secrets, Dependencies(catalog, blobs, clock)),
             publish=publish,
             releases=Releases(catalog, clock),
             setup=Setup(catalog, secrets, clock),

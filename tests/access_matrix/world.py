@@ -40,7 +40,7 @@ from tests.access_matrix.oracle import EXISTING_INDEXES, EXISTING_PROJECTS, OPEN
 from tests.crash.wheel import make_wheel
 from tests.factories import OPERATOR
 from tests.fake_mirror import FakeAsked, FakeMirror
-from tests.fakes import FakePasswords, FrozenClock, SeededSecrets
+from tests.fakes import FakePasswords, FakeSeals, FrozenClock, SeededSecrets
 
 _ATTESTATIONS = '[{"version": 1, "verification_material": {}, "envelope": {}}]'
 HELD_NAME = ProjectPattern("held")
@@ -174,7 +174,7 @@ def _make_services(
         download=Download(catalog, blobs, FakeMirror(), clock),
         explain=Explain(catalog, FakeMirror(), clock),
         importing=Importing(publish),
-        indexes=Indexes(catalog, clock),
+        indexes=Indexes(catalog, clock, FakeSeals()),
         publish=publish,
         releases=Releases(catalog, clock),
         setup=Setup(catalog, secrets, clock),

@@ -29,7 +29,7 @@ from tests.factories import (
     an_administrator,
     an_index,
 )
-from tests.fakes import START
+from tests.fakes import START, FakeSeals
 from tests.services.house import House, T, ThreadedCatalog, wait
 
 BOB = parse_user_name("bob")
@@ -39,7 +39,7 @@ NOWHERE = IndexName("nowhere")
 
 def indexes(house: House) -> Indexes:
     """Make the service."""
-    return Indexes(house.catalog, house.clock)
+    return Indexes(house.catalog, house.clock, FakeSeals())
 
 
 def a_house(*found: Index) -> House:
@@ -149,7 +149,7 @@ def test_counting_asks_for_the_indexes_once() -> None:
             """Run the function with them."""
             return await house.catalog.read(lambda tx: fn(replace(tx, indexes=Counting(tx))))  # type: ignore[arg-type]  # only what `show` needs
 
-    summary = wait(Indexes(Catalog(), house.clock).show(NOBODY, MAIN))
+    summary = wait(Indexes(Catalog(), house.clock, FakeSeals()).show(NOBODY, MAIN))
     assert (summary.projects, summary.files, asked) == (5, 5, ["list"])
 
 

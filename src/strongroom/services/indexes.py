@@ -16,7 +16,7 @@ from strongroom.core.access import (
     Right,
 )
 from strongroom.core.caller import Caller, open_indexes
-from strongroom.core.errors import Conflict, NotFound, StorageFault
+from strongroom.core.errors import Conflict, NotFound
 from strongroom.core.events import Event, IndexChanged, IndexCreated, IndexDeleted
 from strongroom.core.index_settings import (
     NO_CHANGES,
@@ -58,7 +58,7 @@ class Indexes:
 
     catalog: Catalog
     clock: Clock
-    seals: Seals | None = None
+    seals: Seals
 
     async def create(self, caller: Caller, name: IndexName, changes: IndexChanges = NO_CHANGES) -> Index:
         """Make an index with these settings; raises `Conflict` for a taken name, `InvalidRequest` for bad settings."""
@@ -198,8 +198,6 @@ class Indexes:
 
     def _seal(self, credentials: Credentials) -> bytes:
         demand_sensible_credentials(credentials)
-        if self.seals is None:
-            raise StorageFault("no-seals", "This server has no key to keep credentials under")
         return self.seals.seal(f"{credentials.username}:{credentials.password}")
 
     def _add(self, tx: Transaction, caller: Caller, *, index: Index) -> Index:

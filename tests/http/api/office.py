@@ -37,13 +37,14 @@ from strongroom.services.browse import Browse
 from strongroom.services.download import Download
 from strongroom.services.explain import Explain
 from strongroom.services.indexes import Indexes
+from strongroom.services.promotion import Dependencies, Promotions
 from strongroom.services.releases import Releases
 from strongroom.services.shield import Shield
 from strongroom.services.sign_in import SignIn
 from strongroom.services.tokens import Tokens
 from tests.factories import MAIN, OPERATOR, a_file, a_grant, a_project, a_user, an_index
 from tests.fake_mirror import FakeAsked, FakeMirror
-from tests.fakes import START, FakePasswords, FrozenClock, SeededSecrets
+from tests.fakes import START, FakePasswords, FakeSeals, FrozenClock, SeededSecrets
 
 T = TypeVar("T")
 PASSWORD = "four plain random words"
@@ -66,6 +67,7 @@ class UseCases:
     download: Download
     explain: Explain
     indexes: Indexes
+    promotions: Promotions
     releases: Releases
     shield: Shield
     tokens: Tokens
@@ -100,7 +102,7 @@ class Office:
             browse=Browse(self.catalog, MemoryBlobs(), self.mirror, FakeAsked(), self.clock),
             download=Download(self.catalog, MemoryBlobs(), self.mirror, self.clock),
             explain=Explain(self.catalog, self.mirror, self.clock),
-            indexes=Indexes(self.catalog, self.clock),
+            indexes=Indexes(self.catalog, self.clock, FakeSeals()),
             releases=Releases(self.catalog, self.clock),
             shield=Shield(self.catalog, self.clock),
             tokens=Tokens(self.catalog, secrets, self.clock),

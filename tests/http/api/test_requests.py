@@ -10,6 +10,7 @@ from strongroom.core.model import Index
 from strongroom.http.api.application import build_api
 from strongroom.http.api.late import PATH
 from strongroom.services.indexes import Indexes
+from tests.fakes import FakeSeals
 from tests.http.api.office import NOT_FOUND, Office
 
 SENTENCES = {
@@ -160,7 +161,7 @@ class _BrokenIndexes(Indexes):
 
 def test_a_defect_tells_nothing(office: Office) -> None:
     """An unexpected fault is a problem like any other, without its inside."""
-    broken = _BrokenIndexes(office.catalog, office.clock)
+    broken = _BrokenIndexes(office.catalog, office.clock, FakeSeals())
     office.mount(build_api(replace(office.use_cases, indexes=broken), office.guard, server_url=PATH))
     reply = office.ask("GET", "/indexes", token=office.ada)
     assert (reply.status, reply.json["code"]) == (500, "server-fault")
