@@ -6,6 +6,7 @@ Frozen; all faults are reported together. Only `bootstrap` and `cli` read this.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -16,8 +17,9 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from strongroom.core.errors import ConfigurationFault, InvalidName
+from strongroom.core.errors import ConfigurationFault, InvalidName, InvalidRequest
 from strongroom.core.names import IndexName, parse_index_name
+from strongroom.core.upstream_url import check_upstream_url
 
 ENVIRONMENT_PREFIX = "STRONGROOM_"
 CONFIG_FILE = Path("strongroom.toml")
@@ -51,6 +53,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     body_seconds: Annotated[Count, Meta(description="how long a client may take to send a whole body")] = 3600
     drain_seconds: Annotated[Count, Meta(description="how long requests in flight may go on after SIGTERM")] = 20
     access_log: Annotated[bool, Meta(description="log a line for each request")] = False
+    default_upstream: Annotated[
+        str,
+        Meta(description="the simple API that the first run's index `public` mirrors; empty: the one that pip uses"),
+    ] = ""
+    offline: Annotated[bool, Meta(description="never ask an upstream; serve what is kept of them")] = False
+    upstream_seconds: Annotated[
+        Count, Meta(description="how long an upstream may take to answer, and to send more of an answer")
+    ] = 10
+    upstream_networks: Annotated[
+        tuple[str, ...],
+        Meta(description="networks beside the public internet where upstreams may be, separated by commas"),
+    ] = ()
+    upstream_cache_bytes: Annotated[
+        int, Meta(ge=0, description="room for files of upstreams, the least used leave first; 0: no limit")
+    ] = 0
 
     @property
     def directory(self) -> Path:
@@ -71,6 +88,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Return the trusted proxies' networks."""
         return tuple(ip_network(text, strict=False) for text in self.trusted_proxies)
+
+    @property
+    def allowed_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Return the networks where upstreams may be, beside the public internet."""
+        return tuple(ip_network(text, strict=False) for text in self.upstream_networks)
 
     @property
     def url(self) -> str:
@@ -135,13 +157,13 @@ def _convert(name: str, value: object, *, source: str, faults: list[str]) -> obj
         faults.append(f"there is no setting '{name}'")
         return None
     shown = f"{source}{_variable(name) if source else name}"
-    if name == "trusted_proxies" and isinstance(value, str):
+    if name in _LISTS and isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     try:
         converted: object = msgspec.convert(value, _HINTS[name], strict=False)
         return _CHECKS[name](converted) if name in _CHECKS else converted
-    except (ValueError, InvalidName) as fault:  # msgspec's ValidationError is a ValueError
-        faults.append(f"{shown}: {getattr(fault, 'sentence', fault)} (got {value!r})")
+    except (ValueError, InvalidName, InvalidRequest) as fault:  # msgspec's ValidationError is a ValueError
+        faults.append(f"{shown}: {getattr(fault, 'sentence', fault)} (got {_USERINFO.sub('//...@', repr(value))})")
         return None
 
 
@@ -168,11 +190,24 @@ def _check_networks(value: object) -> object:
     return value
 
 
+def _check_upstream(value: object) -> str:
+    if not value:
+        return ""
+    checked = check_upstream_url(str(value))
+    if checked.userinfo:
+        raise ValueError("write it without user name and password; give these to the index, once it is there")
+    return checked.url
+
+
+_USERINFO = re.compile(r"//.*@")
+_LISTS = ("trusted_proxies", "upstream_networks")
 _CHECKS: dict[str, Callable[[object], object]] = {
     "default_index": _check_index,
     "public_url": _check_url,
     "root_path": _check_root_path,
     "trusted_proxies": _check_networks,
+    "upstream_networks": _check_networks,
+    "default_upstream": _check_upstream,
 }
 
 

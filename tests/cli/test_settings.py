@@ -77,6 +77,9 @@ def test_settings_travel_to_the_workers(monkeypatch: pytest.MonkeyPatch, tmp_pat
             "public_url": "https://packages.example/",
             "root_path": "/packages",
             "access_log": True,
+            "offline": True,
+            "upstream_networks": "10.1.2.3/24,127.0.0.1",
+            "default_upstream": "https://Upstream.example/simple",
         }
     )
 
@@ -89,7 +92,27 @@ def test_settings_travel_to_the_workers(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert received.proxies == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
     assert received.url == "https://packages.example"
     assert received.access_log is True
+    assert received.offline is True
+    assert received.allowed_networks == (ip_network("10.1.2.0/24"), ip_network("127.0.0.1/32"))
+    assert received.default_upstream == "https://upstream.example/simple/"
     assert settings_environment(received) == exported
+
+
+def test_the_defaults_towards_upstreams() -> None:
+    """An empty line means what pip uses; ten seconds, no private network, no limit, not offline."""
+    settings = load_settings({"default_upstream": ""})
+
+    assert (settings.default_upstream, settings.upstream_seconds, settings.upstream_cache_bytes) == ("", 10, 0)
+    assert (settings.allowed_networks, settings.offline) == ((), False)
+
+
+@pytest.mark.parametrize("url", ["https://user:hidden@upstream.example/", "ftp://user:hidden@upstream.example/"])
+def test_credentials_in_the_default_upstream_are_refused_and_not_shown(url: str) -> None:
+    """They would stand in the settings in plain text; the message doesn't repeat them."""
+    with pytest.raises(ConfigurationFault, match="default_upstream: ") as caught:
+        load_settings({"default_upstream": url})
+
+    assert "hidden" not in caught.value.sentence
 
 
 def test_every_setting_says_what_it_is_for() -> None:
