@@ -116,5 +116,5 @@ class PageSaver:
         _log.warning(
             "upstream pages are kept in memory only, since they cannot be written",
             extra={"fields": fields},
-            exc_info=not isinstance(fault, StrongroomError),
+            exc_info=None if isinstance(fault, StrongroomError) else fault,
         )
