@@ -29,6 +29,7 @@ from strongroom.services.download import Download
 from strongroom.services.explain import Explain
 from strongroom.services.importing import Importing
 from strongroom.services.indexes import Indexes
+from strongroom.services.promotion import Dependencies, Promotions
 from strongroom.services.publish import Publish
 from strongroom.services.releases import Releases
 from strongroom.services.setup import Setup
@@ -175,6 +176,7 @@ def _make_services(
         explain=Explain(catalog, FakeMirror(), clock),
         importing=Importing(publish),
         indexes=Indexes(catalog, clock, FakeSeals()),
+        promotions=Promotions(catalog, clock, secrets, Dependencies(catalog, blobs, clock)),
         publish=publish,
         releases=Releases(catalog, clock),
         setup=Setup(catalog, secrets, clock),

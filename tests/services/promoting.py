@@ -82,8 +82,8 @@ class Stages:
         return self.person("bob", a_grant(Right.READ, index="staging"), a_grant(Right.READ, Right.UPLOAD, index="main"))
 
     def keeper(self) -> Caller:
-        """Make eve, who manages main, and knows nothing of staging."""
-        return self.person("eve", a_grant(Right.READ, Right.MANAGE, index="main"))
+        """Make eve, who manages main and reads staging."""
+        return self.person("eve", a_grant(Right.READ, index="staging"), a_grant(Right.READ, Right.MANAGE, index="main"))
 
     def visible(self, index: str = "main") -> list[str]:
         """Return the filenames in an index."""

@@ -279,17 +279,17 @@ def test_undoing_takes_the_right_to_manage(stages: Stages) -> None:
 
 
 def test_who_hears_of_a_promotion(stages: Stages) -> None:
-    """Who knows both sides, or manages the target; for others there is none."""
+    """Who reads the source and has something to do in the target; for others there is none."""
     promotion = stages.promote("core", "web").promotion
     assert promotion is not None
     seen_by = {
         "both": [a_grant(Right.READ)],
         "uploader": [a_grant(Right.READ, index="staging"), a_grant(Right.UPLOAD, index="main")],
-        "manager": [a_grant(Right.MANAGE, index="main")],
+        "manager": [a_grant(Right.READ, index="staging"), a_grant(Right.MANAGE, index="main")],
     }
     hidden_from = {
         "source": [a_grant(Right.READ, index="staging")],
-        "target": [a_grant(Right.READ, Right.UPLOAD, index="main")],
+        "target": [a_grant(Right.READ, Right.UPLOAD, Right.MANAGE, index="main")],
         "half": [a_grant(Right.READ, projects="core")],
     }
     for name, grants in seen_by.items():

@@ -17,6 +17,7 @@ from strongroom.core.names import Filename, IndexName, ProjectName
 from strongroom.core.policy import Allow
 
 PROMOTION_ID_BYTES = 8
+_PARTS = (Right.READ, Right.UPLOAD, Right.MANAGE)
 _ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 
@@ -70,9 +71,9 @@ def parse_promotion_id(raw: str) -> str:
 
 
 def may_see(principal: Principal, promotion: Promotion, *, open_indexes: frozenset[IndexName]) -> bool:
-    """Return whether the principal knows both sides of every release, or manages what it becomes.
+    """Return whether the principal reads every release in the source, and has something to do with it in the target.
 
-    A promotion names an index and releases that readers of the target need not know of.
+    A promotion names an index and releases that readers of the target need not know of, its managers included.
     """
 
     def holds(right: Right, index: IndexName, *, project: ProjectName) -> bool:
@@ -80,9 +81,7 @@ def may_see(principal: Principal, promotion: Promotion, *, open_indexes: frozens
         return isinstance(allows(principal, right, target=target, open_indexes=open_indexes), Allow)
 
     def sees(project: ProjectName) -> bool:
-        if holds(Right.MANAGE, promotion.target, project=project):
-            return True
-        takes_part = any(holds(right, promotion.target, project=project) for right in (Right.READ, Right.UPLOAD))
+        takes_part = any(holds(right, promotion.target, project=project) for right in _PARTS)
         return takes_part and holds(Right.READ, promotion.source, project=project)
 
     return all(sees(release.project) for release in promotion.releases)

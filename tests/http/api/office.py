@@ -103,6 +103,9 @@ class Office:
             download=Download(self.catalog, MemoryBlobs(), self.mirror, self.clock),
             explain=Explain(self.catalog, self.mirror, self.clock),
             indexes=Indexes(self.catalog, self.clock, FakeSeals()),
+            promotions=Promotions(
+                self.catalog, self.clock, secrets, Dependencies(self.catalog, MemoryBlobs(), self.clock, self.mirror)
+            ),
             releases=Releases(self.catalog, self.clock),
             shield=Shield(self.catalog, self.clock),
             tokens=Tokens(self.catalog, secrets, self.clock),

@@ -19,7 +19,19 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strongroom.core.errors import NotAllowed, StrongroomError
-from strongroom.http.api import audit, explanations, files, identity, indexes, projects, releases, shield, tokens, users
+from strongroom.http.api import (
+    audit,
+    explanations,
+    files,
+    identity,
+    indexes,
+    projects,
+    promotions,
+    releases,
+    shield,
+    tokens,
+    users,
+)
 from strongroom.http.api.document import OpenApiDocument
 from strongroom.http.api.endpoint import Endpoint, GuardedRoute
 from strongroom.http.api.faults import (
@@ -76,6 +88,7 @@ def _families(services: UseCases, guard: Guard) -> list[tuple[str, list[Endpoint
         ),
         (explanations.TAG, explanations.ExplanationEndpoints(services.explain).endpoints()),
         (releases.TAG, releases.ReleaseEndpoints(services.releases, services.browse).endpoints()),
+        (promotions.TAG, promotions.PromotionEndpoints(services.promotions).endpoints()),
         (files.TAG, files.FileEndpoints(services.releases, services.download).endpoints()),
         (users.TAG, users.UserEndpoints(services.accounts).endpoints()),
         (tokens.TAG, tokens.TokenEndpoints(services.tokens).endpoints()),

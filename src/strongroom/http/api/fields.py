@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Annotated, TypeVar
 
+from packaging.version import Version
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -36,6 +37,7 @@ from strongroom.core.names import (
     parse_project_name,
     parse_project_pattern,
     parse_user_name,
+    parse_version,
 )
 from strongroom.http.api.faults import NAME_FAULT
 
@@ -64,6 +66,11 @@ PATTERN_SCHEMA: dict[str, object] = {
     "pattern": "^[A-Za-z0-9._*?-]{1,128}$",
     "description": "A project's name, or a pattern over normalised names with * and ?.",
     "examples": ["acme-*"],
+}
+VERSION_SCHEMA: dict[str, object] = {
+    "type": "string",
+    "pattern": r"^[0-9]{1,6}(\.[0-9]{1,6}){0,4}((a|b|rc)[0-9]{1,4})?(\.post[0-9]{1,4})?(\.dev[0-9]{1,4})?$",
+    "examples": ["1.2.0"],
 }
 _GROUP = "[0-9a-fA-F]{1,4}"
 _V4_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -114,11 +121,16 @@ def _parse_network(raw: object) -> Network:
         ) from None
 
 
+def _parse_version(raw: object) -> Version:
+    return parse_version(raw if isinstance(raw, str) else "")
+
+
 IndexField = Annotated[IndexName, AfterValidator(_parsed(parse_index_name)), WithJsonSchema(INDEX_SCHEMA)]
 ProjectField = Annotated[ProjectName, AfterValidator(_parsed(parse_project_name)), WithJsonSchema(PROJECT_SCHEMA)]
 UserField = Annotated[UserName, AfterValidator(_parsed(parse_user_name)), WithJsonSchema(USER_SCHEMA)]
 PatternField = Annotated[ProjectPattern, AfterValidator(_parsed(parse_project_pattern)), WithJsonSchema(PATTERN_SCHEMA)]
 NetworkField = Annotated[Network, PlainValidator(_parsed(_parse_network)), WithJsonSchema(NETWORK_SCHEMA)]
+VersionField = Annotated[Version, PlainValidator(_parsed(_parse_version)), WithJsonSchema(VERSION_SCHEMA)]
 Time = Annotated[
     AwareDatetime,
     PlainSerializer(lambda time: _rfc3339(time), return_type=str),

@@ -10,6 +10,7 @@ from strongroom.services.browse import Browse
 from strongroom.services.download import Download
 from strongroom.services.explain import Explain
 from strongroom.services.indexes import Indexes
+from strongroom.services.promotion import Promotions
 from strongroom.services.releases import Releases
 from strongroom.services.shield import Shield
 from strongroom.services.tokens import Tokens
@@ -46,6 +47,11 @@ class UseCases(Protocol):
     @property
     def indexes(self) -> Indexes:
         """About indexes."""
+        ...
+
+    @property
+    def promotions(self) -> Promotions:
+        """About releases on their way from index to index."""
         ...
 
     @property

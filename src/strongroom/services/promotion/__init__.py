@@ -7,6 +7,8 @@ installed from the target.
 
 from __future__ import annotations
 
-from strongroom.services.promotion.use_cases import Options, Outcome, Promotions
+from strongroom.services.promotion.dependencies import Dependencies
+from strongroom.services.promotion.loading import MOST_RELEASES
+from strongroom.services.promotion.use_cases import Options, Outcome, Promotions, Undone
 
-__all__ = ["Options", "Outcome", "Promotions"]
+__all__ = ["MOST_RELEASES", "Dependencies", "Options", "Outcome", "Promotions", "Undone"]

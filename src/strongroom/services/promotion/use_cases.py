@@ -39,7 +39,7 @@ from strongroom.services.promotion.loading import (
     refresh,
     sees,
 )
-from strongroom.services.promotion.writing import Pen, take_back, tell_refusal, tell_request, write_files
+from strongroom.services.promotion.writing import Pen, carry_out, store_request, take_back, tell_refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +117,21 @@ class Promotions:
                 return Outcome(plans)
             index = tx.indexes.find(target)
             if index is not None and index.needs_approval:
-                return Outcome(plans, self._store_request(tx, renewed, promotion=promotion))
-            return Outcome(plans, self._carry_out(tx, renewed, promotion=promotion, plans=plans))
+                return Outcome(plans, store_request(self._pen(tx, renewed), promotion))
+            return Outcome(plans, carry_out(self._pen(tx, renewed), promotion, plans=plans, reason=reason))
 
         return await self.catalog.write(change)
 
-    async def approve(self, caller: Caller, promotion_id: str, *, check_dependencies: bool = False) -> Outcome:
+    async def approve(
+        self, caller: Caller, promotion_id: str, *, reason: str = "", check_dependencies: bool = False
+    ) -> Outcome:
         """Carry out a promotion that waits, if nothing speaks against it by now.
 
         Exactly the files that were asked for come; what was uploaded to the source since then stays
         behind. Raises `NotFound`, `Forbidden` (one's own request too), `Conflict` when it does not
         wait, and what `promote` raises.
         """
+        text = parse_remark(reason)
         waiting = await self.catalog.read(lambda tx: self._load_waiting(tx, caller, promotion_id=promotion_id))
         selected = tuple(_as_asked(release) for release in waiting.releases)
         way = Way(waiting.source, waiting.target)
@@ -143,7 +146,7 @@ class Promotions:
             judge_requester(tx, promotion)
             plans = plan(tx, selected, way=way, known=known)
             decided = replace(promotion, decided_by=describe_uploader(renewed.principal))
-            return Outcome(plans, self._carry_out(tx, renewed, promotion=decided, plans=plans))
+            return Outcome(plans, carry_out(self._pen(tx, renewed), decided, plans=plans, reason=text))
 
         return await self.catalog.write(change)
 
@@ -243,27 +246,6 @@ class Promotions:
             requested_at=self.clock.now(),
             reason=reason,
         )
-
-    def _store_request(self, tx: Transaction, caller: Caller, *, promotion: Promotion) -> Promotion:
-        tell_request(self._pen(tx, caller), promotion)
-        tx.promotions.add(promotion)
-        return promotion
-
-    def _carry_out(
-        self, tx: Transaction, caller: Caller, *, promotion: Promotion, plans: tuple[ReleasePlan, ...]
-    ) -> Promotion:
-        """Write the files and store the promotion with just those files; a request keeps all its releases."""
-        is_request = tx.promotions.find(promotion.promotion_id) is not None
-        carried = tuple(item for item in plans if item.new or is_request)
-        done = replace(
-            promotion,
-            stage=Stage.DONE,
-            releases=tuple(item.carried for item in carried),
-            decided_at=self.clock.now(),
-        )
-        write_files(self._pen(tx, caller), done, plans=carried)
-        (tx.promotions.replace if is_request else tx.promotions.add)(done)
-        return done
 
     def _decide(self, tx: Transaction, caller: Caller, *, promotion: Promotion, stage: Stage) -> Promotion:
         decided = replace(

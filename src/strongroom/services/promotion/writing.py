@@ -14,7 +14,7 @@ from strongroom.core.events import Actor, Event, Promoted, PromotionRefused, Pro
 from strongroom.core.model import File, Project, ProjectStatus, Tombstone
 from strongroom.core.names import IndexName, ProjectName
 from strongroom.core.promote import ReleasePlan, choose_undone
-from strongroom.core.promotions import Promotion
+from strongroom.core.promotions import Promotion, Stage
 from strongroom.ports import Transaction
 
 
@@ -31,30 +31,20 @@ class Pen:
         return self.tx.events.append(event, at=self.now, actor=self.actor)
 
 
-def write_files(pen: Pen, promotion: Promotion, *, plans: Iterable[ReleasePlan]) -> None:
-    """Make the files visible in the target: the same blobs, METADATA and provenance, uploaded by whom they were."""
-    for plan in plans:
-        carried = plan.carried
-        serial = pen.tell(
-            Promoted(
-                index=promotion.target,
-                project=carried.project,
-                version=carried.version,
-                filenames=carried.filenames,
-                source=promotion.source,
-                promotion=promotion.promotion_id,
-                reason=promotion.reason,
-            )
-        )
-        if plan.new:
-            project = _find_or_make(pen, promotion.target, plan=plan)
-            pen.tx.projects.save(replace(project, serial=serial))
-        for file in plan.new:
-            pen.tx.files.add(replace(file, serial=serial))
+def carry_out(pen: Pen, promotion: Promotion, *, plans: Iterable[ReleasePlan], reason: str) -> Promotion:
+    """Make the files visible in the target, and store the promotion with just those; a request keeps its releases."""
+    is_request = pen.tx.promotions.find(promotion.promotion_id) is not None
+    carried = tuple(plan for plan in plans if plan.new or is_request)
+    releases = tuple(plan.carried for plan in carried)
+    done = replace(promotion, stage=Stage.DONE, releases=releases, decided_at=pen.now)
+    _write_files(pen, done, plans=carried, reason=reason)
+    (pen.tx.promotions.replace if is_request else pen.tx.promotions.add)(done)
+    return done
 
 
-def tell_request(pen: Pen, promotion: Promotion) -> None:
-    """Record that the releases wait for approval."""
+def store_request(pen: Pen, promotion: Promotion) -> Promotion:
+    """Store that the releases wait for approval."""
+    pen.tx.promotions.add(promotion)
     for release in promotion.releases:
         pen.tell(
             PromotionRequested(
@@ -67,6 +57,7 @@ def tell_request(pen: Pen, promotion: Promotion) -> None:
                 reason=promotion.reason,
             )
         )
+    return promotion
 
 
 def tell_refusal(pen: Pen, promotion: Promotion, *, reason: str) -> None:
@@ -108,6 +99,28 @@ def take_back(pen: Pen, promotion: Promotion, *, reason: str) -> tuple[File, ...
         )
         _settle(tx, target, project=release.project, serial=serial)
     return tuple(file for files in undone.values() for file in files)
+
+
+def _write_files(pen: Pen, promotion: Promotion, *, plans: Iterable[ReleasePlan], reason: str) -> None:
+    """Add rows that name the same blobs, METADATA and provenance, uploaded by whom and when they were."""
+    for plan in plans:
+        carried = plan.carried
+        serial = pen.tell(
+            Promoted(
+                index=promotion.target,
+                project=carried.project,
+                version=carried.version,
+                filenames=carried.filenames,
+                source=promotion.source,
+                promotion=promotion.promotion_id,
+                reason=reason,
+            )
+        )
+        if plan.new:
+            project = _find_or_make(pen, promotion.target, plan=plan)
+            pen.tx.projects.save(replace(project, serial=serial))
+        for file in plan.new:
+            pen.tx.files.add(replace(file, serial=serial))
 
 
 def _find_or_make(pen: Pen, index: IndexName, *, plan: ReleasePlan) -> Project:
