@@ -7,7 +7,11 @@ import asyncio
 import pytest
 
 from strongroom.core.errors import StrongroomError, Unavailable
-from strongroom.worker import Job, at_work
+from strongroom.services.mirror.asked import AskedCounter
+from strongroom.services.mirror.name_lists import NameLists
+from strongroom.worker import Job, at_work, upstream_jobs
+from tests.factories import DEMO, PUBLIC
+from tests.services.mirror.mirrored import Town
 
 
 @pytest.mark.parametrize(
@@ -55,3 +59,20 @@ def test_a_job_at_work_is_cancelled_at_the_end() -> None:
 
     asyncio.run(scene())
     assert ends == ["cancelled"]
+
+
+def test_lists_of_names_come_soon_after_the_start_and_askings_are_kept() -> None:
+    """The first list half a minute after it, for uploads to be compared with; askings once a minute."""
+    town = Town()
+    asked = AskedCounter(town.house.catalog, town.house.clock)
+    asked.note(PUBLIC, DEMO)
+    jobs = {job.first_seconds: job for job in upstream_jobs(NameLists(town.parts), asked)}
+    assert [(job.first_seconds, job.every_seconds) for job in jobs.values()] == [(30, 3600), (60, 60)]
+
+    async def scene() -> None:
+        for job in jobs.values():
+            await job.run()
+
+    asyncio.run(scene())
+    assert town.client.count("list") == 1
+    assert [item.count for item in town.house.look(lambda tx: tx.asked_names.list())] == [1]

@@ -1,8 +1,8 @@
 """What a worker process does besides answering: small regular jobs, each harmless to repeat.
 
 Writes down when tokens were last used, once a day sweeps away what crashed uploads
-left, and ends the worker when the process that started it is gone. A job that fails is
-logged and tried again at its next turn.
+left and fetches the lists of upstreams' names, and ends the worker when the process that
+started it is gone. A job that fails is logged and tried again at its next turn.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from strongroom.core.errors import StrongroomError
 from strongroom.core.names import TokenId
 from strongroom.ports import Catalog
 from strongroom.services import Services
+from strongroom.services.mirror.asked import AskedCounter
+from strongroom.services.mirror.name_lists import NameLists
 
 _log = logging.getLogger(__name__)
 _SERVER = operator("server")
@@ -61,6 +63,15 @@ def regular_jobs(services: Services, take_last_used: Callable[[], dict[TokenId, 
         Job("keep times of last use", 60, keep_last_used, first_seconds=60),
         # Also where the server is started anew each night, there is a sweep each day.
         Job("sweep", 24 * 3600, sweep, first_seconds=3600),
+    )
+
+
+def upstream_jobs(lists: NameLists, asked: AskedCounter) -> tuple[Job, ...]:
+    """Return the jobs about upstreams' names: fetching their lists, writing down which names nobody owns."""
+    return (
+        # Each hour, so that a list that could not be fetched is tried for again; one that is a day old is due.
+        Job("fetch the lists of upstreams' names", 3600, lists.refresh_due, first_seconds=30),
+        Job("keep names that nobody owns", 60, asked.flush, first_seconds=60),
     )
 
 

@@ -77,7 +77,7 @@ def test_silence_begins_a_pause(fault: UpstreamFault) -> None:
     breakers, index, other = Breakers(), a_mirror(), a_mirror("other")
     breakers.note(index, fault, now=START)
     breakers.demand(other, START)
-    with pytest.raises(UpstreamFault, match="ten seconds|not asked again yet"):
+    with pytest.raises(UpstreamFault, match="not asked again yet"):
         breakers.demand(index, START + PAUSE - timedelta(seconds=1))
     breakers.demand(index, START + PAUSE)
     with pytest.raises(UpstreamFault):
