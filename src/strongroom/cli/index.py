@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from strongroom.cli.command import Group
+from strongroom.cli.index_settings import IndexFlags, index_removals, index_settings, warn_about
 from strongroom.cli.output import print_done, print_item, print_list
 from strongroom.cli.parameters import INDEX
 from strongroom.cli.store import run
-from strongroom.core.index_settings import IndexChanges
+from strongroom.core.index_settings import NO_CHANGES
 from strongroom.core.names import IndexName
+
+if TYPE_CHECKING:  # these take long to import, and `--help` needs none of them
+    from strongroom.core.caller import Caller
+    from strongroom.core.model import Index
+    from strongroom.services import Services
 
 
 @click.group(cls=Group)
@@ -19,19 +28,19 @@ def group() -> None:
 
 @group.command()
 @click.argument("name", type=INDEX)
-@click.option("--anonymous-read", is_flag=True, help="Let everybody read it, without credentials.")
-@click.option("--no-uploads", is_flag=True, help="Take no uploads.")
-def create(name: IndexName, *, anonymous_read: bool, no_uploads: bool) -> None:
-    """Make an index; its URL is /NAME/simple/."""
+@index_settings
+def create(name: IndexName, **given: Any) -> None:  # Any: each value has the type that its flag parses
+    """Make an index; its URL is /NAME/simple/.
+
+    A name comes from its own files, else from its bases in their order, else from its upstream.
+    """
     from strongroom.cli.views import view_index
 
-    index = run(
-        lambda services, caller: services.indexes.create(
-            caller, name, IndexChanges(accepts_uploads=not no_uploads, anonymous_read=anonymous_read)
-        ),
-        makes_store=True,
-    )
+    flags = IndexFlags(**given)
+    changes = replace(flags.changes(), rules=flags.rules())
+    index = run(lambda services, caller: services.indexes.create(caller, name, changes), makes_store=True)
     print_done(view_index(index), f"Created the index '{name}'; its URL is /{name}/simple/")
+    warn_about(index)
 
 
 @group.command(name="list")
@@ -40,7 +49,7 @@ def list_indexes() -> None:
     from strongroom.cli.views import view_index
 
     indexes = run(lambda services, caller: services.indexes.list(caller))
-    columns = ("name", "accepts_uploads", "anonymous_read", "created")
+    columns = ("name", "accepts_uploads", "anonymous_read", "bases", "upstream", "created")
     print_list([view_index(index) for index in indexes], columns, empty="There are no indexes.")
 
 
@@ -56,27 +65,45 @@ def show(name: IndexName) -> None:
 
 @group.command(name="set")
 @click.argument("name", type=INDEX)
-@click.option("--anonymous-read/--no-anonymous-read", default=None, help="Whether everybody may read it.")
-@click.option("--uploads/--no-uploads", default=None, help="Whether it takes uploads.")
-def change(name: IndexName, *, anonymous_read: bool | None, uploads: bool | None) -> None:
-    """Change an index's settings; what is not named stays."""
+@index_settings
+@index_removals
+def change(name: IndexName, **given: Any) -> None:  # Any: each value has the type that its flag parses
+    """Change an index's settings; what is not named stays.
+
+    The bases that are named replace the earlier ones. Another upstream forgets what is kept of the one before.
+    """
     from strongroom.cli.views import view_index
 
-    if anonymous_read is None and uploads is None:
-        raise click.UsageError("Name a setting: --[no-]anonymous-read or --[no-]uploads.")
-    index = run(
-        lambda services, caller: services.indexes.change(
-            caller, name, IndexChanges(accepts_uploads=uploads, anonymous_read=anonymous_read)
-        )
-    )
-    takes = "takes uploads" if index.accepts_uploads else "takes no uploads"
-    reads = "everybody may read it" if index.anonymous_read else "only those with the right may read it"
-    print_done(view_index(index), f"The index '{name}' {takes}; {reads}.")
+    flags = IndexFlags(**given)
+    changes = flags.changes()
+    if changes == NO_CHANGES and flags.cooldown is None:
+        raise click.UsageError("Name a setting; see `strongroom index set --help`.")
+
+    async def work(services: Services, caller: Caller) -> Index:
+        earlier = await services.indexes.show(caller, name)
+        return await services.indexes.change(caller, name, replace(changes, rules=flags.rules(earlier.index.rules)))
+
+    index = run(work)
+    print_done(view_index(index), f"Changed the index '{name}': {_sentence(index)}")
+    if flags.url is not None:
+        warn_about(index)
 
 
 @group.command()
 @click.argument("name", type=INDEX)
 def delete(name: IndexName) -> None:
-    """Delete an index that holds no files, and the grants on it."""
+    """Delete an index that holds no files, the grants on it and the names that it holds."""
     run(lambda services, caller: services.indexes.delete(caller, name))
     print_done({"name": name, "deleted": True}, f"Deleted the index '{name}'.")
+
+
+def _sentence(index: Index) -> str:
+    parts = [
+        "it takes uploads" if index.accepts_uploads else "it takes no uploads",
+        "everybody may read it" if index.anonymous_read else "only those with the right may read it",
+    ]
+    if index.bases:
+        parts.append(f"what it does not have comes from {', '.join(index.bases)}")
+    if index.upstream is not None:
+        parts.append(f"it mirrors {index.upstream.url}" + (", offline" if index.upstream.is_offline else ""))
+    return f"{'; '.join(parts)}."

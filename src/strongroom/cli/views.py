@@ -5,7 +5,7 @@ Decides the field names that scripts read from `--json`.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -13,7 +13,10 @@ from strongroom.cli.output import View
 from strongroom.core.access import Grant, Token, describe_grant
 from strongroom.core.events import Entry
 from strongroom.core.model import File, Index, Project
+from strongroom.core.reservations import Reservation
+from strongroom.core.rule_text import rule_sentences
 from strongroom.services.accounts import Account
+from strongroom.services.shield import NameReport
 
 
 def view_account(account: Account) -> View:
@@ -57,12 +60,55 @@ def view_token(token: Token) -> View:
 
 
 def view_index(index: Index) -> View:
-    """Show an index's settings."""
+    """Show an index's settings; of the upstream's credentials only whether there are some."""
+    upstream = index.upstream
     return {
         "name": index.name,
         "accepts_uploads": index.accepts_uploads,
         "anonymous_read": index.anonymous_read,
+        "bases": list(index.bases),
+        "upstream": None if upstream is None else upstream.url,
+        "has_credentials": None if upstream is None else upstream.credentials is not None,
+        "freshness_seconds": None if upstream is None else upstream.freshness // timedelta(seconds=1),
+        "delivery": None if upstream is None else upstream.delivery.value,
+        "offline": None if upstream is None else upstream.is_offline,
+        "rules": list(rule_sentences(index.rules)),
+        "forbids_reserved": index.forbids_reserved,
+        "needs_approval": index.needs_approval,
         "created": _time(index.created_at),
+    }
+
+
+def view_reservation(reservation: Reservation) -> View:
+    """Show a name or prefix that an index holds."""
+    return {
+        "index": reservation.index,
+        "pattern": reservation.pattern,
+        "hold": reservation.hold.value,
+        "reason": reservation.reason,
+        "by": reservation.created_by,
+        "created": _time(reservation.created_at),
+    }
+
+
+def view_name_report(report: NameReport) -> View:
+    """Show the report about names and their namesakes."""
+    return {
+        "certain": report.is_certain,
+        "internal": [
+            {"index": item.index, "project": item.project, "hold": item.hold, "upstreams": list(item.upstreams)}
+            for item in report.internal
+        ],
+        "wanted": [
+            {
+                "index": item.index,
+                "project": item.project,
+                "count": item.count,
+                "last_asked": _time(item.last_asked_at),
+                "lookalikes": list(item.lookalikes),
+            }
+            for item in report.wanted
+        ],
     }
 
 
