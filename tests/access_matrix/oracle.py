@@ -15,6 +15,8 @@ OPEN_INDEXES = {"open"}
 EXISTING_INDEXES = {"main", "open", "staging"}
 EXISTING_PROJECTS = {f"{kind}-{index}" for kind in ("own", "secret") for index in EXISTING_INDEXES}
 SERVER = None
+PROMOTED_FROM, PROMOTED_INTO = "main", "staging"
+"""Between which indexes the world's promotions go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Target:
     project: str | None = None
     exists: bool = True
     own: bool = False
+    source: str = PROMOTED_FROM
+    """Where a promotion comes from; `index` and `project` are where it goes to."""
 
 
 def expect(who: Who, demand: Demand, *, target: Target) -> set[str]:
@@ -68,6 +72,10 @@ def expect(who: Who, demand: Demand, *, target: Target) -> set[str]:
         return {"401"}
     if demand.on == "upload":
         return _on_upload(who, target)
+    if demand.on == "promote":
+        return _on_new_promotion(who, target)
+    if demand.on in {"promotion", "promotion-decision"}:
+        return _on_promotion(who, target, right=demand.right)
     return _on_account(who, target, on=demand.on)
 
 
@@ -104,6 +112,29 @@ def _on_upload(who: Who, target: Target) -> set[str]:
     if all(any(_has(rule, "upload") and rule.index in (None, target.index) for rule in some) for some in rules):
         return {"ok"} if may(who, "upload", index=target.index, project=target.project) else {"403"}
     return {"403"} if may(who, "read", index=target.index) else {"404"}
+
+
+def _on_new_promotion(who: Who, target: Target) -> set[str]:
+    """Read the source and upload to the target: only then one hears what is missing."""
+    if not may(who, "read", index=target.source, project=target.project):
+        return {"404"}
+    there = {target.source, target.index} <= EXISTING_INDEXES and target.project in EXISTING_PROJECTS
+    rules = [rules for rules in (who.held, who.scope) if rules is not None]
+    uploads = all(any(_has(rule, "upload") and rule.index in (None, target.index) for rule in some) for some in rules)
+    if may(who, "upload", index=target.index, project=target.project):
+        return {"ok"} if there else {"404"}
+    return {"403"} if uploads or may(who, "read", index=target.index) else {"404"}
+
+
+def _on_promotion(who: Who, target: Target, *, right: str) -> set[str]:
+    """Whoever reads the source and may do something in the target sees it; only managers of the target decide."""
+    place = {"index": target.index, "project": target.project}
+    takes_part = any(may(who, part, **place) for part in ("read", "upload", "manage"))
+    if not target.exists or not takes_part or not may(who, "read", index=target.source, project=target.project):
+        return {"404"}
+    if right == "read" or may(who, right, **place):
+        return {"ok"}
+    return {"403"} if may(who, "read", **place) else {"404"}
 
 
 def _on_account(who: Who, target: Target, *, on: str) -> set[str]:

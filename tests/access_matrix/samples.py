@@ -11,6 +11,7 @@ from functools import cache
 from tests.access_matrix.demands import DEMANDS
 from tests.access_matrix.identities import Identity
 from tests.access_matrix.oracle import EXISTING_INDEXES, EXISTING_PROJECTS, Target
+from tests.access_matrix.promoting import MISSING_PROMOTION, known_targets, new_targets
 from tests.access_matrix.world import HELD_NAME, Ask, Headers
 from tests.crash.form import wheel_body
 from tests.crash.wheel import make_wheel
@@ -26,6 +27,8 @@ _BODIES = {
     ("PUT", "/api/v1/indexes/{index}/projects/{project}/status"): b'{"status": "archived"}',
     ("PUT", "/api/v1/indexes/{index}/projects/{project}/releases/{version}/yank"): _YANK,
     ("PUT", "/api/v1/indexes/{index}/projects/{project}/files/{filename}/yank"): _YANK,
+    ("POST", "/api/v1/promotions/{promotion}/decision"): b'{"decision": "approve"}',
+    ("POST", "/api/v1/promotions/{promotion}/undo"): b"{}",
     ("POST", "/api/v1/users"): b'{"name": "fresh"}',
     ("PATCH", "/api/v1/users/{user}"): b'{"is_disabled": true}',
     ("PUT", "/api/v1/users/{user}/password"): b'{"password": "four plain random words"}',
@@ -56,6 +59,8 @@ def cases_of(method: str, route: str, *, identity: Identity) -> Iterator[Case]:
         yield Case(method, route, _ask(method, route, values=_values(target, identity), identity=identity), target)
     elif DEMANDS[method, route].on == "upload":
         yield from _uploads(method, route, identity=identity)
+    elif DEMANDS[method, route].on in {"promote", "promotion", "promotion-decision"}:
+        yield from _promotions(method, route, identity=identity)
     elif "{user}" in route or "{token}" in route:
         yield from _accounts(method, route, identity=identity)
     else:
@@ -78,6 +83,18 @@ def _uploads(method: str, route: str, *, identity: Identity) -> Iterator[Case]:
             headers = (*identity.headers, (b"content-type", content_type.encode()))
             ask = Ask(method, route.replace("{index}", index), headers, body)
             yield Case(method, route, ask, target, note=_note(target), said=(project, index))
+
+
+def _promotions(method: str, route: str, *, identity: Identity) -> Iterator[Case]:
+    if "{promotion}" not in route:
+        for body, target in new_targets():
+            ask = Ask(method, route, (*identity.headers, *_JSON), body)
+            said = (target.project or "", target.index, target.source)
+            yield Case(method, route, ask, target, note=_note(target), said=said)
+        return
+    for promotion_id, target in known_targets(route):
+        ask = _ask(method, route, values={"{promotion}": promotion_id}, identity=identity)
+        yield Case(method, route, ask, target, note="there" if target.exists else "missing", said=(promotion_id,))
 
 
 def _accounts(method: str, route: str, *, identity: Identity) -> Iterator[Case]:
@@ -118,6 +135,7 @@ def _values(target: Target, identity: Identity) -> dict[str, str]:
         "{pattern}": HELD_NAME,
         "{version}": "1.0",
         "{filename}": f"{project.replace('-', '_')}-1.0-py3-none-any.whl",
+        "{promotion}": MISSING_PROMOTION,
         "{user}": identity.who.user or "u-nothing",
         "{token}": identity.token_id or MISSING_TOKEN,
     }

@@ -26,6 +26,7 @@ from strongroom.services.accounts import Accounts
 from strongroom.services.audit import Audit
 from strongroom.services.browse import Browse
 from strongroom.services.download import Download
+from strongroom.services.exemptions import Exemptions
 from strongroom.services.explain import Explain
 from strongroom.services.importing import Importing
 from strongroom.services.indexes import Indexes
@@ -36,8 +37,10 @@ from strongroom.services.setup import Setup
 from strongroom.services.shield import Shield, Wish
 from strongroom.services.sign_in import SignIn
 from strongroom.services.tokens import Tokens
+from strongroom.services.trial import Trial
 from strongroom.services.upkeep import Upkeep
 from tests.access_matrix.oracle import EXISTING_INDEXES, EXISTING_PROJECTS, OPEN_INDEXES
+from tests.access_matrix.promoting import add_promotions
 from tests.crash.wheel import make_wheel
 from tests.factories import OPERATOR
 from tests.fake_mirror import FakeAsked, FakeMirror
@@ -103,6 +106,7 @@ class World:
         self.run = self._runner.run
         for index in sorted(EXISTING_INDEXES):
             self.run(self._fill(parse_index_name(index)))
+        self.run(self.catalog.write(add_promotions))
         parts = Parts(services=self.services, default_index=IndexName("main"))
         self.assembled: Assembled = assemble(parts)
         self.run(self.assembled.cache.refresh())
@@ -173,6 +177,7 @@ def _make_services(
         audit=Audit(catalog, secrets),
         browse=Browse(catalog, blobs, FakeMirror(), FakeAsked(), clock),
         download=Download(catalog, blobs, FakeMirror(), clock),
+        exemptions=Exemptions(catalog, secrets, clock),
         explain=Explain(catalog, FakeMirror(), clock),
         importing=Importing(publish),
         indexes=Indexes(catalog, clock, FakeSeals()),
@@ -183,6 +188,7 @@ def _make_services(
         shield=Shield(catalog, clock),
         sign_in=SignIn(catalog, secrets, passwords, clock),
         tokens=Tokens(catalog, secrets, clock),
+        trial=Trial(catalog, clock),
         upkeep=Upkeep(catalog, blobs, clock),
     )
 
