@@ -29,6 +29,7 @@ from strongroom.services.accounts import Accounts
 from strongroom.services.audit import Audit
 from strongroom.services.browse import Browse
 from strongroom.services.download import Download
+from strongroom.services.exemptions import Exemptions
 from strongroom.services.importing import Importing
 from strongroom.services.indexes import Indexes
 from strongroom.services.promotion import Dependencies, Promotions
@@ -38,6 +39,7 @@ from strongroom.services.setup import Setup
 from strongroom.services.shield import Shield
 from strongroom.services.sign_in import SignIn
 from strongroom.services.tokens import Tokens
+from strongroom.services.trial import Trial
 from strongroom.services.upkeep import Upkeep
 
 
@@ -64,6 +66,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
             audit=Audit(catalog, secrets),
             browse=Browse(catalog, blobs),
             download=Download(catalog, blobs),
+            exemptions=Exemptions(catalog, secrets, clock),
             importing=Importing(publish),
             indexes=Indexes(catalog, clock, AesSeals(secrets)),
             promotions=Promotions(catalog, clock, secrets, Dependencies(catalog, blobs, clock)),
@@ -73,6 +76,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
             shield=Shield(catalog, clock),
             sign_in=SignIn(catalog, secrets, passwords, clock),
             tokens=Tokens(catalog, secrets, clock),
+            trial=Trial(catalog, clock),
             upkeep=Upkeep(catalog, blobs, clock, incoming=blobs),
         )
 
@@ -102,9 +106,18 @@ async def prepare(settings: Settings) -> str | None:
     """
     async with open_store(settings) as services:
         caller = local_operator()
-        await services.indexes.ensure_first(caller)
+        await services.indexes.ensure_first(caller, lambda: first_upstream(settings))
         link = await services.setup.issue_link(caller)
         return None if link is None else link.secret
+
+
+def first_upstream(settings: Settings) -> str | None:
+    """Return the URL that a new catalog's first `public` index mirrors, None if it shall have none."""
+    from strongroom.adapters.upstream.default import default_upstream_url
+
+    if settings.default_upstream == NO_UPSTREAM:
+        return None
+    return settings.default_upstream or default_upstream_url()
 
 
 def local_operator() -> Caller:

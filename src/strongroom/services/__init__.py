@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # so that one use case can be imported without all others
     from strongroom.services.audit import Audit
     from strongroom.services.browse import Browse
     from strongroom.services.download import Download
+    from strongroom.services.exemptions import Exemptions
     from strongroom.services.explain import Explain
     from strongroom.services.importing import Importing
     from strongroom.services.indexes import Indexes
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # so that one use case can be imported without all others
     from strongroom.services.shield import Shield
     from strongroom.services.sign_in import SignIn
     from strongroom.services.tokens import Tokens
+    from strongroom.services.trial import Trial
     from strongroom.services.upkeep import Upkeep
 
 
@@ -41,6 +43,7 @@ class Services:
     audit: Audit
     browse: Browse
     download: Download
+    exemptions: Exemptions
     explain: Explain
     importing: Importing
     indexes: Indexes
@@ -51,4 +54,5 @@ class Services:
     shield: Shield
     sign_in: SignIn
     tokens: Tokens
+    trial: Trial
     upkeep: Upkeep

@@ -35,6 +35,7 @@ from strongroom.services.accounts import Accounts
 from strongroom.services.audit import Audit
 from strongroom.services.browse import Browse
 from strongroom.services.download import Download
+from strongroom.services.exemptions import Exemptions
 from strongroom.services.explain import Explain
 from strongroom.services.indexes import Indexes
 from strongroom.services.promotion import Dependencies, Promotions
@@ -42,6 +43,7 @@ from strongroom.services.releases import Releases
 from strongroom.services.shield import Shield
 from strongroom.services.sign_in import SignIn
 from strongroom.services.tokens import Tokens
+from strongroom.services.trial import Trial
 from tests.factories import MAIN, OPERATOR, a_file, a_grant, a_project, a_user, an_index
 from tests.fake_mirror import FakeAsked, FakeMirror
 from tests.fakes import START, FakePasswords, FakeSeals, FrozenClock, SeededSecrets
@@ -65,12 +67,14 @@ class UseCases:
     audit: Audit
     browse: Browse
     download: Download
+    exemptions: Exemptions
     explain: Explain
     indexes: Indexes
     promotions: Promotions
     releases: Releases
     shield: Shield
     tokens: Tokens
+    trial: Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ class Office:
             audit=Audit(self.catalog, secrets),
             browse=Browse(self.catalog, MemoryBlobs(), self.mirror, FakeAsked(), self.clock),
             download=Download(self.catalog, MemoryBlobs(), self.mirror, self.clock),
+            exemptions=Exemptions(self.catalog, secrets, self.clock),
             explain=Explain(self.catalog, self.mirror, self.clock),
             indexes=Indexes(self.catalog, self.clock, FakeSeals()),
             promotions=Promotions(
@@ -109,6 +114,7 @@ class Office:
             releases=Releases(self.catalog, self.clock),
             shield=Shield(self.catalog, self.clock),
             tokens=Tokens(self.catalog, secrets, self.clock),
+            trial=Trial(self.catalog, self.clock),
         )
         cache = Cache(self.catalog, self.clock)
         authenticator = Authenticator(

@@ -8,12 +8,14 @@ from strongroom.services.accounts import Accounts
 from strongroom.services.audit import Audit
 from strongroom.services.browse import Browse
 from strongroom.services.download import Download
+from strongroom.services.exemptions import Exemptions
 from strongroom.services.explain import Explain
 from strongroom.services.indexes import Indexes
 from strongroom.services.promotion import Promotions
 from strongroom.services.releases import Releases
 from strongroom.services.shield import Shield
 from strongroom.services.tokens import Tokens
+from strongroom.services.trial import Trial
 
 
 class UseCases(Protocol):
@@ -37,6 +39,11 @@ class UseCases(Protocol):
     @property
     def download(self) -> Download:
         """About one file."""
+        ...
+
+    @property
+    def exemptions(self) -> Exemptions:
+        """About exemptions from rules."""
         ...
 
     @property
@@ -67,4 +74,9 @@ class UseCases(Protocol):
     @property
     def tokens(self) -> Tokens:
         """About tokens."""
+        ...
+
+    @property
+    def trial(self) -> Trial:
+        """About rules that are not set yet."""
         ...
