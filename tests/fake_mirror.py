@@ -67,7 +67,7 @@ class FakeMirror:
         missing = UpstreamPage(index.name, project, fetched_at=START, is_missing=True)
         return self.pages.get((index.name, project), missing)
 
-    async def get_page_with(self, index: Index, project: ProjectName, filename: Filename) -> UpstreamPage:
+    async def get_page_with(self, index: Index, project: ProjectName, *, filename: Filename) -> UpstreamPage:
         """Return the page."""
         return await self.get_page(index, project)
 

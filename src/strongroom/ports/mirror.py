@@ -50,7 +50,7 @@ class Mirror(Protocol):
         """
         ...
 
-    async def get_page_with(self, index: Index, project: ProjectName, filename: Filename) -> UpstreamPage:
+    async def get_page_with(self, index: Index, project: ProjectName, *, filename: Filename) -> UpstreamPage:
         """Return the kept page if it lists the file, else the page asked for anew, unless that was done a moment ago.
 
         So a file that was just released is there for whoever knows its name.

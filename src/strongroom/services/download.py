@@ -115,7 +115,7 @@ class Download:
     ) -> FoundFile:
         """Return the file as the first upstream that has the project describes it."""
         for route in routes:
-            page = await self.mirror.get_page_with(route.end, target.project, filename)
+            page = await self.mirror.get_page_with(route.end, target.project, filename=filename)
             if page.is_missing:
                 continue
             file = next((file for file in page.files if file.filename == filename), None)

@@ -271,14 +271,14 @@ def test_a_file_that_the_page_does_not_list_is_looked_for_once(town: Town) -> No
     """A release that is younger than the kept page can be installed; nonsense costs little."""
 
     async def scene(pages: PageMirror) -> None:
-        first = await pages.get_page_with(town.public, DEMO, parse_filename(WHEEL))
+        first = await pages.get_page_with(town.public, DEMO, filename=parse_filename(WHEEL))
         town.add_file(NEXT)
-        assert await pages.get_page_with(town.public, DEMO, parse_filename(NEXT)) is first
+        assert await pages.get_page_with(town.public, DEMO, filename=parse_filename(NEXT)) is first
         town.pass_time(5)
-        second = await pages.get_page_with(town.public, DEMO, parse_filename(NEXT))
+        second = await pages.get_page_with(town.public, DEMO, filename=parse_filename(NEXT))
         assert [file.filename for file in second.files] == [WHEEL, NEXT]
         for _ in range(10):
-            assert await pages.get_page_with(town.public, DEMO, parse_filename("demo-9.tar.gz")) is second
+            assert await pages.get_page_with(town.public, DEMO, filename=parse_filename("demo-9.tar.gz")) is second
 
     at_mirror(town, scene)
     assert town.client.count() == 2
@@ -292,7 +292,7 @@ def test_the_first_file_of_a_project_is_found_though_it_was_missing(town: Town) 
         assert (await pages.get_page(town.public, other)).is_missing
         town.add_file(sdist, project=other)
         town.pass_time(5)
-        assert (await pages.get_page_with(town.public, other, sdist)).files[0].filename == sdist
+        assert (await pages.get_page_with(town.public, other, filename=sdist)).files[0].filename == sdist
 
     at_mirror(town, scene)
 

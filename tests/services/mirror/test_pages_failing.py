@@ -183,7 +183,7 @@ def test_an_offline_index_serves_what_it_has(town: Town, *, is_the_index: bool) 
     town.parts = replace(town.parts, offline=not is_the_index)
     assert at_mirror(town, lambda pages: pages.get_page(index, DEMO)).fetched_at == START
     asked_for = parse_filename(NEXT)
-    assert at_mirror(town, lambda pages: pages.get_page_with(index, DEMO, asked_for)).fetched_at == START
+    assert at_mirror(town, lambda pages: pages.get_page_with(index, DEMO, filename=asked_for)).fetched_at == START
     with pytest.raises(UpstreamFault, match="is offline") as raised:
         at_mirror(town, lambda pages: pages.get_page(index, parse_project_name("other")))
     assert raised.value.code == "offline"
@@ -197,7 +197,7 @@ def test_a_file_that_is_looked_for_in_vain_does_no_harm(town: Town) -> None:
         first = await pages.get_page(town.public, DEMO)
         town.client.is_down = True
         town.pass_time(5)
-        assert await pages.get_page_with(town.public, DEMO, parse_filename(NEXT)) is first
+        assert await pages.get_page_with(town.public, DEMO, filename=parse_filename(NEXT)) is first
 
     at_mirror(town, scene)
 

@@ -11,8 +11,12 @@ from strongroom.core.mirrored import Copy, UpstreamFile, UpstreamPage
 from strongroom.core.model import Index
 from strongroom.core.names import Filename, IndexName, ProjectName
 from strongroom.ports import Arriving
+from strongroom.services.mirror.asked import AskedCounter
 from strongroom.services.mirror.files import FileMirror
+from strongroom.services.mirror.name_lists import NameLists
+from strongroom.services.mirror.names import UpstreamNames
 from strongroom.services.mirror.pages import PageMirror
+from strongroom.services.mirror.parts import Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +30,9 @@ class Mirroring:
         """Return the page of a project; raises `UpstreamFault`, `UpstreamTimeout`."""
         return await self.pages.get_page(index, project, may_be_stale=may_be_stale)
 
-    async def get_page_with(self, index: Index, project: ProjectName, filename: Filename) -> UpstreamPage:
+    async def get_page_with(self, index: Index, project: ProjectName, *, filename: Filename) -> UpstreamPage:
         """Return the page of a project, new enough to list the file; raises `UpstreamFault`, `UpstreamTimeout`."""
-        return await self.pages.get_page_with(index, project, filename)
+        return await self.pages.get_page_with(index, project, filename=filename)
 
     async def find_copy(self, file: UpstreamFile) -> Copy | None:
         """Return what is kept of the file, and remember that it was used."""
@@ -54,3 +58,14 @@ class Mirroring:
         """Stop what is under way, and write down what is due."""
         await self.pages.close()
         await self.files.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """All that deals with upstreams in one process: what answers, and what the worker looks after."""
+
+    parts: Parts
+    mirror: Mirroring
+    names: UpstreamNames
+    lists: NameLists
+    asked: AskedCounter

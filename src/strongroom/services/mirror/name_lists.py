@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import logging
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from strongroom.core.errors import StorageFault, StrongroomError, UpstreamFault, UpstreamTimeout
 from strongroom.core.mirrored import NameList
@@ -65,7 +65,7 @@ class NameLists:
         """
         now = self.parts.clock.now()
         claim = Lease(f"names:{index.name}", now + CLAIM_LIFETIME)
-        if not await self.parts.catalog.write(lambda tx: _claim(tx, claim, self.parts)):
+        if not await self.parts.catalog.write(lambda tx: _claim(tx, claim, now=now)):
             return False
         try:
             async with asyncio.timeout(FETCH_SECONDS):
@@ -101,7 +101,7 @@ class NameLists:
         if isinstance(answer, _Arrived):
             _demand_plausible(index, answer.count, kept=kept)
             answer = await self._keep(index, answer, claim=claim)
-        await self.parts.catalog.write(lambda tx: _save(tx, index, answer))
+        await self.parts.catalog.write(lambda tx: _save(tx, answer, index=index))
         fields = {"index": index.name, "names": answer.count}
         _log.info("the list of an upstream's names is here", extra={"fields": fields})
 
@@ -140,20 +140,20 @@ async def _read(body: Body) -> bytes:
     return await asyncio.to_thread(reader.finish)
 
 
-def _claim(tx: Transaction, claim: Lease, parts: Parts) -> bool:
+def _claim(tx: Transaction, claim: Lease, *, now: datetime) -> bool:
     """Take the claim, unless a living process has it."""
     earlier = [lease for lease in tx.leases.list() if lease.lease_id == claim.lease_id]
-    if any(parts.clock.now() < lease.expires_at for lease in earlier):
+    if any(now < lease.expires_at for lease in earlier):
         return False
     tx.leases.remove(claim.lease_id)
     tx.leases.add(claim)
     return True
 
 
-def _save(tx: Transaction, index: Index, names: NameList) -> None:
+def _save(tx: Transaction, names: NameList, *, index: Index) -> None:
     """Save the row, unless the index has another upstream by now."""
-    now = tx.indexes.find(index.name)
-    if now is not None and now.upstream is not None and now.upstream.url == upstream_of(index).url:
+    found = tx.indexes.find(index.name)
+    if found is not None and found.upstream is not None and found.upstream.url == upstream_of(index).url:
         tx.name_lists.save(names)
 
 

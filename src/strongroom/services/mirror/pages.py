@@ -67,7 +67,7 @@ class PageMirror:
             return kept
         return await self._ask(index, project, kept=kept)
 
-    async def get_page_with(self, index: Index, project: ProjectName, filename: Filename) -> UpstreamPage:
+    async def get_page_with(self, index: Index, project: ProjectName, *, filename: Filename) -> UpstreamPage:
         """Return the kept page if it lists the file, else the page asked for anew, unless that was done a moment ago.
 
         Raises `UpstreamFault`, `UpstreamTimeout`.
