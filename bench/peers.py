@@ -83,7 +83,7 @@ def _measure_own(wheels: list[Wheel], seconds: float) -> dict[str, float]:
         port = free_port()
         strongroom = (sys.executable, "-m", "strongroom")
         with _running((*strongroom, "serve", "--data", str(data), "--port", str(port)), port, environment={}):
-            settings = {"STRONGROOM_DATA": str(data)}
+            settings = {"STRONGROOM_DATA": str(data), "STRONGROOM_DEFAULT_UPSTREAM": "none"}
             _output((*strongroom, "user", "create", "bench"), settings)
             token = _output((*strongroom, "token", "create", "--user", "bench"), settings)
             return _measure(Target(("127.0.0.1", port), "/legacy/", basic_auth(token)), wheels, seconds=seconds)

@@ -21,17 +21,27 @@ from strongroom.adapters.passwords import Argon2Passwords
 from strongroom.adapters.seals import AesSeals
 from strongroom.adapters.secrets import open_secrets
 from strongroom.adapters.sql.catalog import open_catalog
-from strongroom.config import Settings, load_settings
+from strongroom.adapters.upstream.late import LateClient
+from strongroom.config import NO_UPSTREAM, Settings, load_settings
 from strongroom.core.caller import Caller, operator
 from strongroom.core.errors import ConfigurationFault
+from strongroom.ports import Blobs, Catalog, Secrets
 from strongroom.services import Services
 from strongroom.services.accounts import Accounts
 from strongroom.services.audit import Audit
 from strongroom.services.browse import Browse
 from strongroom.services.download import Download
 from strongroom.services.exemptions import Exemptions
+from strongroom.services.explain import Explain
 from strongroom.services.importing import Importing
 from strongroom.services.indexes import Indexes
+from strongroom.services.mirror.asked import AskedCounter
+from strongroom.services.mirror.files import FileMirror
+from strongroom.services.mirror.mirror import Mirroring, Passage
+from strongroom.services.mirror.name_lists import NameLists
+from strongroom.services.mirror.names import UpstreamNames
+from strongroom.services.mirror.pages import PageMirror
+from strongroom.services.mirror.parts import Parts
 from strongroom.services.promotion import Dependencies, Promotions
 from strongroom.services.publish import Publish
 from strongroom.services.releases import Releases
@@ -54,9 +64,12 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
         blobs = LocalBlobs(settings.directory, settings.min_free_bytes)
         inspector = ProcessInspector()
         stack.push_async_callback(inspector.close)
-        clock = SystemClock()
-        passwords = Argon2Passwords()
-        publish = Publish(catalog, blobs, inspector, clock, secrets, settings.max_upload_bytes)
+        clock, passwords = SystemClock(), Argon2Passwords()
+        passage = _open_passage(settings, catalog=catalog, blobs=blobs, secrets=secrets)
+        stack.push_async_callback(passage.parts.client.close)
+        stack.push_async_callback(passage.mirror.close)
+        mirror, names = passage.mirror, passage.names
+        publish = Publish(catalog, blobs, inspector, clock, secrets, settings.max_upload_bytes, names)
         yield Services(
             catalog=catalog,
             blobs=blobs,
@@ -64,21 +77,39 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
             secrets=secrets,
             accounts=Accounts(catalog, passwords, clock),
             audit=Audit(catalog, secrets),
-            browse=Browse(catalog, blobs),
-            download=Download(catalog, blobs),
+            browse=Browse(catalog, blobs, mirror, passage.asked, clock),
+            download=Download(catalog, blobs, mirror, clock),
             exemptions=Exemptions(catalog, secrets, clock),
+            explain=Explain(catalog, mirror, clock),
             importing=Importing(publish),
-            indexes=Indexes(catalog, clock, AesSeals(secrets)),
-            promotions=Promotions(catalog, clock, secrets, Dependencies(catalog, blobs, clock)),
+            indexes=Indexes(catalog, clock, passage.parts.seals),
+            passage=passage,
+            promotions=Promotions(catalog, clock, secrets, Dependencies(catalog, blobs, clock, mirror), names),
             publish=publish,
             releases=Releases(catalog, clock),
             setup=Setup(catalog, secrets, clock),
-            shield=Shield(catalog, clock),
+            shield=Shield(catalog, clock, names),
             sign_in=SignIn(catalog, secrets, passwords, clock),
             tokens=Tokens(catalog, secrets, clock),
             trial=Trial(catalog, clock),
             upkeep=Upkeep(catalog, blobs, clock, incoming=blobs),
         )
+
+
+def _open_passage(settings: Settings, *, catalog: Catalog, blobs: Blobs, secrets: Secrets) -> Passage:
+    """Put together what comes through from upstreams; nothing is asked of them yet."""
+    client = LateClient(
+        networks=settings.allowed_networks, seconds=settings.upstream_seconds, is_offline=settings.offline
+    )
+    clock = SystemClock()
+    parts = Parts(catalog, blobs, client, AesSeals(secrets), clock, secrets, settings.offline)
+    return Passage(
+        parts=parts,
+        mirror=Mirroring(PageMirror(parts), FileMirror(parts)),
+        names=UpstreamNames(catalog, blobs),
+        lists=NameLists(parts),
+        asked=AskedCounter(catalog, clock),
+    )
 
 
 def make_data_directory(path: Path) -> None:
@@ -118,6 +149,17 @@ def first_upstream(settings: Settings) -> str | None:
     if settings.default_upstream == NO_UPSTREAM:
         return None
     return settings.default_upstream or default_upstream_url()
+
+
+def _first_upstream(settings: Settings) -> str | None:
+    """Return what the first run's `public` mirrors; None where it is to have no upstream."""
+    if settings.default_upstream == NO_UPSTREAM:
+        return None
+    if settings.default_upstream:
+        return settings.default_upstream
+    from strongroom.adapters.upstream.default import default_upstream_url
+
+    return default_upstream_url()
 
 
 def local_operator() -> Caller:
@@ -171,7 +213,7 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
     """Open the stores and yield the application on them."""
     from strongroom.http.assembly import Parts, assemble
     from strongroom.http.body import BodyDeadlines
-    from strongroom.worker import at_work, regular_jobs
+    from strongroom.worker import at_work, regular_jobs, upstream_jobs
 
     async with open_store(settings) as services:
         parts = Parts(
@@ -187,7 +229,11 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
         )
         assembled = assemble(parts)
         await assembled.cache.refresh()
-        async with at_work(regular_jobs(services, assembled.authenticator.take_last_used)):
+        jobs = (
+            *regular_jobs(services, assembled.authenticator.take_last_used),
+            *upstream_jobs(services.passage),
+        )
+        async with at_work(jobs):
             building = asyncio.create_task(assembled.api.prepare())  # FastAPI loads while the first pages are served
             yield assembled.app
             await building

@@ -23,6 +23,11 @@ from strongroom.core.upstream_url import check_upstream_url
 
 ENVIRONMENT_PREFIX = "STRONGROOM_"
 CONFIG_FILE = Path("strongroom.toml")
+NO_UPSTREAM = "none"
+"""Said instead of the default upstream's URL."""
+
+NO_UPSTREAM = "none"
+"""Written as `default_upstream`: a first run mirrors nothing."""
 
 Count = Annotated[int, Meta(ge=1)]
 
@@ -55,7 +60,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     access_log: Annotated[bool, Meta(description="log a line for each request")] = False
     default_upstream: Annotated[
         str,
-        Meta(description="the simple API that the first run's index `public` mirrors; empty: the one that pip uses"),
+        Meta(
+            description="the simple API that the first run's index `public` mirrors; "
+            "empty: the one that pip uses; none: no such index"
+        ),
     ] = ""
     offline: Annotated[bool, Meta(description="never ask an upstream; serve what is kept of them")] = False
     upstream_seconds: Annotated[
@@ -191,8 +199,8 @@ def _check_networks(value: object) -> object:
 
 
 def _check_upstream(value: object) -> str:
-    if not value:
-        return ""
+    if value in ("", NO_UPSTREAM):
+        return str(value)
     checked = check_upstream_url(str(value))
     if checked.userinfo:
         raise ValueError("write it without user name and password; give these to the index, once it is there")

@@ -9,6 +9,12 @@ import pytest
 from tests.cli.program import Program
 
 
+@pytest.fixture(autouse=True)
+def _no_default_upstream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let new stores begin with `main` alone."""
+    monkeypatch.setenv("STRONGROOM_DEFAULT_UPSTREAM", "none")
+
+
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
     """Provide the program on a data directory that does not exist yet."""

@@ -25,8 +25,9 @@ def free_port() -> int:
 
 
 def clean_environment(home: Path) -> dict[str, str]:
-    """Return what the server and its command line see: none of the machine's settings."""
-    return {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "NO_COLOR": "1", "COLUMNS": "400"}
+    """Return what the server and its command line see: none of the machine's settings, and no upstream."""
+    shell = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "NO_COLOR": "1", "COLUMNS": "400"}
+    return shell | {"STRONGROOM_DEFAULT_UPSTREAM": "none"}
 
 
 class Server:

@@ -118,6 +118,7 @@ def _running(block: Block, *, address: str, data: Path) -> Iterator[None]:
     """Run the block as somebody at the checkout would, until the rest is done; then stop it by SIGTERM."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("STRONGROOM_")}
     settings = {"STRONGROOM_DATA": str(data), "STRONGROOM_PORT": address.partition(":")[2]}
+    settings["STRONGROOM_DEFAULT_UPSTREAM"] = "none"
     log = (data.parent / "serve.log").open("w+b")
     process = subprocess.Popen(
         ["bash", "-c", block.commands],

@@ -35,7 +35,7 @@ def run(use_case: Callable[[Services, Caller], Awaitable[T]], *, makes_store: bo
     Raises `NotFound` when there is no store, unless the command may make one.
     """
     from strongroom.adapters.secrets import KEY_FILE_NAME
-    from strongroom.bootstrap import local_operator, open_store
+    from strongroom.bootstrap import first_upstream, local_operator, open_store
 
     settings = chosen_settings()
     if not makes_store and not (settings.directory / KEY_FILE_NAME).exists():
@@ -48,7 +48,7 @@ def run(use_case: Callable[[Services, Caller], Awaitable[T]], *, makes_store: bo
     async def within_store() -> T:
         async with open_store(settings) as services:
             caller = local_operator()
-            await services.indexes.ensure_first(caller)
+            await services.indexes.ensure_first(caller, lambda: first_upstream(settings))
             return await use_case(services, caller)
 
     return asyncio.run(within_store())

@@ -7,6 +7,7 @@ settings are possible by `core/index_settings.py`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from strongroom.core.access import (
@@ -74,25 +75,22 @@ class Indexes:
 
         return await self.catalog.write(change)
 
-    async def ensure_first(self, caller: Caller, default_upstream: str | None = None) -> Index | None:
+    async def ensure_first(
+        self, caller: Caller, default_upstream: Callable[[], str | None] = lambda: None
+    ) -> Index | None:
         """Make `main` on an empty catalog, based on a `public` mirror if there is a default upstream.
 
-        Returns `main`, or None when there is an index already. Only the program itself
-        calls this, at its start: no right is asked. Raises `InvalidRequest` for a bad URL.
+        Returns `main`, or None when there is an index already: then nobody looks for the
+        default upstream. Only the program itself calls this, at its start: no right is
+        asked. Raises `InvalidRequest` for a bad URL.
         """
         if await self.catalog.read(lambda tx: tx.indexes.list()):
             return None
-        now = self.clock.now()
-        first = Index(name=FIRST_INDEX, created_at=now)
-        made = [first]
-        if default_upstream is not None:
-            settings = IndexChanges(
-                accepts_uploads=False,
-                upstream=UpstreamChanges(url=check_upstream_url(default_upstream).url),
-                rules=Rules(cooldown=COOLDOWN),
-            )
+        first = Index(name=FIRST_INDEX, created_at=self.clock.now())
+        made, url = [first], default_upstream()
+        if url is not None:
             first = replace(first, bases=(PUBLIC_INDEX,))
-            made = [change_index(Index(name=PUBLIC_INDEX, created_at=now), settings), first]
+            made = [self._public(url), first]
 
         def change(tx: Transaction) -> Index | None:
             if tx.indexes.list():
@@ -182,6 +180,12 @@ class Indexes:
             self._tell(tx, caller, event=IndexDeleted(index=name))
 
         await self.catalog.write(change)
+
+    def _public(self, url: str) -> Index:
+        wanted, sealed = self._prepared(
+            IndexChanges(accepts_uploads=False, upstream=UpstreamChanges(url=url), rules=Rules(cooldown=COOLDOWN))
+        )
+        return change_index(Index(name=PUBLIC_INDEX, created_at=self.clock.now()), wanted, sealed=sealed)
 
     def _prepared(self, changes: IndexChanges) -> tuple[IndexChanges, bytes | None]:
         """Return the changes with the URL checked, and the new credentials sealed; raises `InvalidRequest`."""
