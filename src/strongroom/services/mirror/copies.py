@@ -27,6 +27,9 @@ _MOST_USES = 50_000
 _log = logging.getLogger(__name__)
 
 
+_Key = tuple[IndexName, Filename, Sha256]
+
+
 @dataclass(frozen=True, slots=True)
 class Keeping:
     """Bytes that are to be kept: their digest, how they are stored, and what the row says then."""
@@ -43,6 +46,7 @@ class KeptCopies:
         self._parts = parts
         self._writes = writes
         self._last_used: dict[tuple[IndexName, Filename], datetime] = {}
+        self._expected: dict[_Key, list[Keeping]] = {}
 
     async def find(self, file: UpstreamFile) -> Copy | None:
         """Return what is kept of the file as its page describes it, and remember that stored bytes were used.
@@ -51,13 +55,19 @@ class KeptCopies:
         """
         copy = await self._parts.catalog.read(lambda tx: tx.copies.find(file.index, file.filename))
         if copy is None or copy.sha256 != file.sha256:
-            return None
-        if copy.stored_at is None:
+            copy = None
+        for keeping in self._expected.get(_key(file), ()):
+            copy = keeping.change(copy or _blank(file))
+        if copy is None or copy.stored_at is None:
             return copy
         if not self._is_here(copy):
             return replace(copy, stored_at=None, size_bytes=0)
         self._note_use(copy)
         return copy
+
+    def expect(self, file: UpstreamFile, keeping: Keeping) -> None:
+        """Let `find` show what is about to be kept; `keep` follows, and ends it."""
+        self._expected.setdefault(_key(file), []).append(keeping)
 
     async def keep(self, file: UpstreamFile, keeping: Keeping) -> Copy:
         """Store the bytes, then change the row of the file; raises `StorageFull`, `StorageFault`, `Unavailable`.
@@ -74,6 +84,8 @@ class KeptCopies:
         except BaseException:
             await self._release(lease)
             raise
+        finally:
+            self._forget_expected(file, keeping)
 
     async def flush_uses(self) -> None:
         """Write down the times of last use; raises `Unavailable`, and then forgets none."""
@@ -85,6 +97,11 @@ class KeptCopies:
         except StrongroomError:
             self._last_used = taken | self._last_used
             raise
+
+    def _forget_expected(self, file: UpstreamFile, keeping: Keeping) -> None:
+        left = [other for other in self._expected.pop(_key(file), ()) if other is not keeping]
+        if left:
+            self._expected[_key(file)] = left
 
     def _note_use(self, copy: Copy) -> None:
         key = (copy.index, copy.filename)
@@ -108,8 +125,16 @@ def _commit(tx: Transaction, file: UpstreamFile, *, lease: Lease, change: Callab
     """Change the row as it is now: the other things that are kept of the file may have come meanwhile."""
     earlier = tx.copies.find(file.index, file.filename)
     if earlier is None or earlier.sha256 != file.sha256:
-        earlier = Copy(file.index, file.project, file.filename, file.sha256)
+        earlier = _blank(file)
     copy = change(earlier)
     tx.copies.save(copy)
     tx.leases.remove(lease.lease_id)
     return copy
+
+
+def _key(file: UpstreamFile) -> _Key:
+    return file.index, file.filename, file.sha256
+
+
+def _blank(file: UpstreamFile) -> Copy:
+    return Copy(file.index, file.project, file.filename, file.sha256)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -39,14 +39,17 @@ _WRONG_BYTES = frozenset({"upstream-digest", "upstream-size"})
 _MOST_WRONG = 10_000
 _log = logging.getLogger(__name__)
 
+AfterStoring = Callable[[UpstreamFile, Copy], Awaitable[None]]
+
 
 class Fetches:
     """The running fetches of this worker process."""
 
-    def __init__(self, parts: Parts, copies: KeptCopies, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
+    def __init__(self, parts: Parts, copies: KeptCopies, *, limit_bytes: int, after_storing: AfterStoring) -> None:
         self._parts = parts
         self._copies = copies
         self._limit_bytes = limit_bytes
+        self._after_storing = after_storing
         self._arrivals: dict[Hashable, Arrival] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(AT_ONCE)
@@ -90,11 +93,13 @@ class Fetches:
         """Fetch, and tell whoever waits how it ended."""
         fault: StrongroomError = _stopping()
         try:
-            arrival.finish(await self._find_or_fetch(index, arrival))
+            copy = await self._find_or_fetch(index, arrival)
+            arrival.finish(copy)
+            await self._after_storing(arrival.file, copy)
         except StrongroomError as known:
             fault = known
             self._note_wrong(key, known)
-            _log.warning("a file of an upstream was not stored", extra={"fields": _describe(arrival, known)})
+            _log.warning("a file of an upstream was not taken", extra={"fields": _describe(arrival, known)})
         except Exception:
             fault = StorageFault("fetch-failed", f"Fetching {arrival.file.filename} failed on this server")
             _log.exception("a file of an upstream was not stored", extra={"fields": _describe(arrival, fault)})

@@ -12,6 +12,7 @@ from strongroom.ports import Arriving
 from strongroom.services.mirror.copies import KeptCopies
 from strongroom.services.mirror.fetches import DEFAULT_LIMIT_BYTES, Fetches
 from strongroom.services.mirror.parts import Parts
+from strongroom.services.mirror.sidecars import Sidecars
 from strongroom.services.mirror.writes import Writes
 
 
@@ -21,7 +22,8 @@ class FileMirror:
     def __init__(self, parts: Parts, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self._writes = Writes(parts.catalog)
         self._copies = KeptCopies(parts, self._writes)
-        self._fetches = Fetches(parts, self._copies, limit_bytes=limit_bytes)
+        self._sidecars = Sidecars(parts, self._copies, open_file=self.open_file)
+        self._fetches = Fetches(parts, self._copies, limit_bytes=limit_bytes, after_storing=self._sidecars.confirm)
 
     async def find_copy(self, file: UpstreamFile) -> Copy | None:
         """Return what is kept of the file, and remember that it was used."""
@@ -34,6 +36,14 @@ class FileMirror:
         """
         return await self._fetches.open_file(index, file)
 
+    async def get_metadata(self, index: Index, file: UpstreamFile) -> bytes:
+        """Return METADATA, byte for byte as in the wheel; raises `NotFound` where there is none, `UpstreamFault`."""
+        return await self._sidecars.get_metadata(index, file)
+
+    async def get_provenance(self, index: Index, file: UpstreamFile) -> bytes:
+        """Return the PEP 740 provenance object; raises `NotFound` where there is none, `UpstreamFault`."""
+        return await self._sidecars.get_provenance(index, file)
+
     async def flush_uses(self) -> None:
         """Write down when copies were last used; raises `Unavailable`."""
         await self._copies.flush_uses()
@@ -41,5 +51,6 @@ class FileMirror:
     async def close(self) -> None:
         """Break off what is on its way, leave nothing of it behind, and write down what is due."""
         await self._fetches.close()
+        await self._sidecars.close()
         await self._copies.flush_uses()
         await self._writes.close()

@@ -40,6 +40,11 @@ class Flights(Generic[T]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def settle(self) -> None:
+        """Wait for the end of all work, without cancelling any."""
+        while self._tasks:
+            await asyncio.wait(list(self._tasks.values()))
+
     def _land(self, key: Hashable, task: asyncio.Task[T]) -> None:
         del self._tasks[key]
         if not task.cancelled():
