@@ -22,8 +22,7 @@ from strongroom.core.errors import StrongroomError
 from strongroom.core.names import TokenId
 from strongroom.ports import Catalog
 from strongroom.services import Services
-from strongroom.services.mirror.asked import AskedCounter
-from strongroom.services.mirror.name_lists import NameLists
+from strongroom.services.mirror.mirror import Passage
 
 _log = logging.getLogger(__name__)
 _SERVER = operator("server")
@@ -66,12 +65,13 @@ def regular_jobs(services: Services, take_last_used: Callable[[], dict[TokenId, 
     )
 
 
-def upstream_jobs(lists: NameLists, asked: AskedCounter) -> tuple[Job, ...]:
-    """Return the jobs about upstreams' names: fetching their lists, writing down which names nobody owns."""
+def upstream_jobs(passage: Passage) -> tuple[Job, ...]:
+    """Return the jobs about upstreams: fetching the lists of names, writing down what was used and what nobody owns."""
     return (
         # Each hour, so that a list that could not be fetched is tried for again; one that is a day old is due.
-        Job("fetch the lists of upstreams' names", 3600, lists.refresh_due, first_seconds=30),
-        Job("keep names that nobody owns", 60, asked.flush, first_seconds=60),
+        Job("fetch the lists of upstreams' names", 3600, passage.lists.refresh_due, first_seconds=30),
+        Job("keep names that nobody owns", 60, passage.asked.flush, first_seconds=60),
+        Job("keep times of last use of copies", 60, passage.mirror.files.flush_uses, first_seconds=60),
     )
 
 

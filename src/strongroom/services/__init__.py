@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # so that one use case can be imported without all others
     from strongroom.services.explain import Explain
     from strongroom.services.importing import Importing
     from strongroom.services.indexes import Indexes
+    from strongroom.services.mirror.mirror import Passage
     from strongroom.services.promotion import Promotions
     from strongroom.services.publish import Publish
     from strongroom.services.releases import Releases
@@ -47,6 +48,7 @@ class Services:
     explain: Explain
     importing: Importing
     indexes: Indexes
+    passage: Passage
     promotions: Promotions
     publish: Publish
     releases: Releases
