@@ -26,6 +26,7 @@ _NEVER_GLOBAL = (
     IPv6Network("fec0::/10"),  # site-local, dead since RFC 3879
     IPv6Network("3fff::/20"),  # documentation, RFC 9637
     IPv6Network("5f00::/16"),  # segment routing identifiers, RFC 9602
+    IPv4Network("192.0.0.0/24"),  # IETF protocol assignments; a cloud's metadata service lives in it
     IPv4Network("192.88.99.0/24"),  # 6to4 relays, dead since RFC 7526
 )
 """What Python's `is_global` takes for public, or took until lately."""

@@ -17,7 +17,7 @@ from strongroom.ports import Origin
 
 MOST_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_HOST = re.compile(r"[0-9A-Za-z._-]+|[0-9A-Fa-f:.]+(?:%[0-9A-Za-z._-]+)?", re.ASCII)
+_HOST = re.compile(r"[0-9A-Za-z._-]+|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(?:%[0-9A-Za-z._-]+)?", re.ASCII)
 
 
 def parse_url(raw: str, *, host: str) -> URL:
@@ -29,9 +29,9 @@ def parse_url(raw: str, *, host: str) -> URL:
     """
     try:
         url = _read(raw)
-        known = url.scheme in ("http", "https") and url.port is not None and _HOST.fullmatch(url.raw_host or "")
+        known = url.scheme in ("http", "https") and url.port is not None and _names_a_host(url, raw)
     except ValueError:
-        known = None
+        known = False
     if not known:
         raise faults.malformed(host, "gave an address that is not an http or https URL")
     stripped = url.with_fragment(None)
@@ -69,7 +69,15 @@ def credentials_for(origin: Origin, url: URL) -> dict[str, str]:
 
 
 def _read(raw: str) -> URL:
-    return URL(raw, encoded=raw.isascii() and raw.isprintable() and " " not in raw)
+    if not raw.isprintable():
+        raise ValueError("a control character")
+    return URL(raw, encoded=raw.isascii() and " " not in raw)
+
+
+def _names_a_host(url: URL, raw: str) -> bool:
+    host = url.raw_host or ""
+    is_bracketed = "[" in raw.partition("://")[2].partition("/")[0]
+    return bool(_HOST.fullmatch(host)) and is_bracketed == (":" in host)
 
 
 def _place(url: URL) -> tuple[str, str, int | None]:
