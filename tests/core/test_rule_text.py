@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from strongroom.core.errors import InvalidRequest
+from strongroom.core.errors import InvalidName, InvalidRequest
 from strongroom.core.names import parse_project_name
 from strongroom.core.rule_text import (
     MOST_ENTRIES,
@@ -21,7 +21,9 @@ from strongroom.core.rule_text import (
     parse_licence,
     parse_named_versions,
     parse_platform,
+    parse_project_versions,
     parse_size,
+    parse_versions,
     rule_sentences,
 )
 from strongroom.core.rules import NO_RULES, Rules
@@ -69,6 +71,23 @@ def test_any_text_is_read_or_refused(raw: str) -> None:
     except InvalidRequest:
         return
     assert parse_named_versions(str(read)) == read
+
+
+def test_one_project_is_named_by_its_name() -> None:
+    """With versions, and not by a pattern."""
+    assert parse_project_versions("Django>=5") == (DJANGO, SpecifierSet(">=5"))
+    for raw in ("dj*", "django-", "*"):
+        with pytest.raises(InvalidRequest, match="is not a single project"):
+            parse_project_versions(raw)
+
+
+def test_versions_alone_are_read() -> None:
+    """Nothing at all means all of them."""
+    assert parse_versions(">=2, <3") == SpecifierSet("<3,>=2")
+    assert parse_versions("") == SpecifierSet("")
+    for raw in ("2.0", "~=2", "=>1", "==" + "1." * 300 + "0"):
+        with pytest.raises(InvalidName, match="does not say which versions"):
+            parse_versions(raw)
 
 
 def test_the_meaning_of_a_requirement() -> None:

@@ -296,6 +296,19 @@ def test_deciding_takes_the_right_to_manage_the_index(house: House, use: Use) ->
     assert len(house.events()) == 1
 
 
+def test_one_is_shown_to_who_may_read_the_project(house: House) -> None:
+    """And to who asked for it, as long as he signs in."""
+    made = asked(house)
+    service = exemptions(house)
+    for seer in (MIA, a_caller("bob")):
+        assert wait(service.show(seer, made.exemption_id)) == made
+    for other, name in ((a_caller("eve"), made.exemption_id), (MIA, "0" * 16)):
+        with pytest.raises(NotFound):
+            wait(service.show(other, name))
+    with pytest.raises(Unauthenticated):
+        wait(service.show(NOBODY, made.exemption_id))
+
+
 def test_the_list_shows_what_one_may_read(house: House) -> None:
     """And one's own requests; newest first."""
     other: ProjectName = parse_project_name("other")

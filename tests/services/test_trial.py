@@ -11,7 +11,6 @@ from strongroom.core.access import Right
 from strongroom.core.caller import Caller
 from strongroom.core.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
 from strongroom.core.names import IndexName, parse_filename
-from strongroom.core.rule_changes import Rule, RuleChanges
 from strongroom.core.rules import NO_RULES, Rules
 from strongroom.ports import Transaction
 from strongroom.services.trial import HiddenFile, Trial, TrialReport
@@ -34,7 +33,7 @@ from tests.services.house import House, wait
 PUBLIC = IndexName("public")
 DAY = timedelta(days=1)
 YOUNG, OLD, SDIST = "demo-2.0-py3-none-any.whl", "demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz"
-THREE_DAYS = RuleChanges(cooldown=3 * DAY)
+THREE_DAYS = Rules(cooldown=3 * DAY)
 
 
 @pytest.fixture
@@ -56,10 +55,10 @@ def house() -> House:
 
 
 def tried(
-    house: House, changes: RuleChanges, *, caller: Caller = OPERATOR, index: IndexName = PUBLIC, days: int = 30
+    house: House, rules: Rules | None, *, caller: Caller = OPERATOR, index: IndexName = PUBLIC, days: int = 30
 ) -> TrialReport:
     """Try rules out."""
-    return wait(Trial(house.catalog, house.clock).run(caller, index, changes=changes, days=days))
+    return wait(Trial(house.catalog, house.clock).run(caller, index, rules=rules, days=days))
 
 
 def names(report: TrialReport) -> list[str]:
@@ -75,7 +74,7 @@ def use(house: House, name: str, at: datetime, *, is_stored: bool = True) -> Non
 def test_a_file_is_judged_when_it_came(house: House) -> None:
     """The young one would have waited, although it is old enough now; nothing is changed or recorded."""
     report = tried(house, THREE_DAYS)
-    assert (report.rules, report.judged) == (Rules(cooldown=3 * DAY), 3)
+    assert (report.rules, report.judged) == (THREE_DAYS, 3)
     assert report.hidden == (
         HiddenFile(
             index=PUBLIC,
@@ -93,12 +92,12 @@ def test_a_file_is_judged_when_it_came(house: House) -> None:
     assert index.rules == NO_RULES
 
 
-def test_the_changes_are_tried_on_the_rules_as_they_are(house: House) -> None:
-    """What is not named stays on, and what is cleared is off."""
+def test_the_rules_of_the_index_itself_can_be_tried(house: House) -> None:
+    """What they would have hidden before they were set; other rules are tried instead of them."""
     house.change(lambda tx: tx.indexes.replace(replace(an_index("public"), rules=Rules(takes_sdists=False))))
-    assert names(tried(house, THREE_DAYS)) == [SDIST, YOUNG]
-    assert names(tried(house, RuleChanges(cooldown=3 * DAY, cleared=frozenset({Rule.SDISTS})))) == [YOUNG]
-    assert names(tried(house, RuleChanges())) == [SDIST]
+    assert names(tried(house, None)) == [SDIST]
+    assert names(tried(house, THREE_DAYS)) == [YOUNG]
+    assert names(tried(house, NO_RULES)) == []
 
 
 def test_rules_of_an_index_judge_what_comes_from_behind_it(house: House) -> None:
@@ -111,7 +110,7 @@ def test_rules_of_an_index_judge_what_comes_from_behind_it(house: House) -> None
 def test_only_the_last_days_count(house: House) -> None:
     """Ten days ago is within ten days, and not within nine."""
     assert tried(house, THREE_DAYS, days=10).judged == 3
-    assert tried(house, THREE_DAYS, days=9) == TrialReport(Rules(cooldown=3 * DAY), 0, ())
+    assert tried(house, THREE_DAYS, days=9) == TrialReport(THREE_DAYS, 0, ())
 
 
 def test_what_came_earlier_is_judged_at_its_last_use(house: House) -> None:
@@ -141,7 +140,7 @@ def test_what_no_page_describes_is_not_judged(house: House) -> None:
 def test_licences_are_judged_as_far_as_they_are_known(house: House) -> None:
     """The copy remembers what METADATA says."""
     house.change(lambda tx: tx.copies.save(replace(a_copy(OLD), licence="GPL-3.0-only")))
-    assert names(tried(house, RuleChanges(licences=("MIT",)))) == [OLD]
+    assert names(tried(house, Rules(licences=("MIT",)))) == [OLD]
 
 
 @pytest.mark.parametrize("days", [0, -1, 366])
@@ -154,7 +153,7 @@ def test_the_span_has_to_make_sense(house: House, days: int) -> None:
 def test_bad_rules_are_refused(house: House) -> None:
     """As they would be when they are set."""
     with pytest.raises(InvalidRequest):
-        tried(house, RuleChanges(denied=("a[b]",)))
+        tried(house, Rules(denied=("a[b]",)))
 
 
 def test_trying_takes_the_right_to_manage(house: House) -> None:

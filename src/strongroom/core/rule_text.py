@@ -18,7 +18,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from strongroom.core.errors import InvalidName, InvalidRequest
-from strongroom.core.names import ProjectName, ProjectPattern, parse_project_pattern
+from strongroom.core.names import ProjectName, ProjectPattern, parse_project_name, parse_project_pattern
 from strongroom.core.rules import Rules
 
 T = TypeVar("T")
@@ -63,6 +63,27 @@ def parse_named_versions(raw: str) -> NamedVersions:
         return NamedVersions(name, SpecifierSet(versions))
     except (InvalidName, InvalidSpecifier):
         raise _bad_requirement(raw) from None
+
+
+def parse_project_versions(raw: str) -> tuple[ProjectName, SpecifierSet]:
+    """Read `django` or `requests>=2.31,<3`, where the name is no pattern; raises `InvalidRequest`."""
+    read = parse_named_versions(raw)
+    try:
+        return parse_project_name(read.pattern), read.versions
+    except InvalidName:
+        raise InvalidRequest(
+            "requirement-pattern", f"'{read.pattern}' is not a single project", "Name each project by itself."
+        ) from None
+
+
+def parse_versions(raw: str) -> SpecifierSet:
+    """Read PEP 440 specifiers such as `>=2.31,<3`, or nothing for all versions; raises `InvalidName`."""
+    try:
+        return SpecifierSet(raw if len(raw) <= _LONGEST_REQUIREMENT else "?")
+    except InvalidSpecifier:
+        raise InvalidName(
+            "versions", f"{ascii(raw)[:80]} does not say which versions", "Write ==2.31.0, or >=2.31,<3."
+        ) from None
 
 
 def find_versions(requirements: tuple[str, ...], project: ProjectName) -> tuple[SpecifierSet, ...]:

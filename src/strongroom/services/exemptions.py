@@ -17,8 +17,6 @@ from strongroom.core.access import (
     IndexTarget,
     ProjectTarget,
     Right,
-    Target,
-    allows,
     not_found,
 )
 from strongroom.core.caller import Caller, open_indexes
@@ -36,7 +34,6 @@ from strongroom.core.exemptions import (
 )
 from strongroom.core.model import Index
 from strongroom.core.names import IndexName, ProjectName
-from strongroom.core.policy import Allow
 from strongroom.core.remarks import parse_remark
 from strongroom.core.rules import NO_RULES
 from strongroom.core.screening import RULE_CODES
@@ -123,6 +120,15 @@ class Exemptions:
     async def withdraw(self, caller: Caller, exemption_id: str, *, reason: str = "") -> Exemption:
         """Take one's own request back, or end one's own exemption before its time. Raises like `approve`."""
         return await self._decide(caller, exemption_id, judgement=_judgement(caller, Decision.WITHDRAWN, reason=reason))
+
+    async def show(self, caller: Caller, exemption_id: str) -> Exemption:
+        """Return one exemption; raises `NotFound` for one that the caller may not see."""
+
+        def load(tx: Transaction) -> Exemption:
+            _demand_signed(caller)
+            return _get_seen(tx, caller, exemption_id=exemption_id)
+
+        return await self.catalog.read(load)
 
     async def list(
         self, caller: Caller, index: IndexName | None = None, *, pending_only: bool = False
@@ -243,16 +249,11 @@ def _get_seen(tx: Transaction, caller: Caller, *, exemption_id: str) -> Exemptio
 def _may_see(caller: Caller, exemption: Exemption, *, indexes: tuple[Index, ...]) -> bool:
     """Return whether it is the caller's own request, or of a project that he may read."""
     target = ProjectTarget(exemption.index, exemption.project)
-    return _is_own(caller, exemption) or _may(caller, Right.READ, target=target, indexes=indexes)
+    return _is_own(caller, exemption) or caller.may(Right.READ, target, opened=open_indexes(indexes))
 
 
 def _is_own(caller: Caller, exemption: Exemption) -> bool:
     return describe_uploader(caller.principal) == exemption.requested_by
-
-
-def _may(caller: Caller, right: Right, *, target: Target, indexes: tuple[Index, ...]) -> bool:
-    verdict = allows(caller.principal, right, target=target, open_indexes=open_indexes(indexes))
-    return isinstance(verdict, Allow)
 
 
 def _demand_judge(tx: Transaction, caller: Caller, *, exemption: Exemption, decision: Decision) -> None:
@@ -261,7 +262,6 @@ def _demand_judge(tx: Transaction, caller: Caller, *, exemption: Exemption, deci
     One's own request is one's own to withdraw, and not to decide; whoever runs or
     administers the server may do both.
     """
-    indexes = tx.indexes.list()
     if decision is Decision.WITHDRAWN:
         if not _is_own(caller, exemption):
             raise Forbidden(
@@ -270,8 +270,8 @@ def _demand_judge(tx: Transaction, caller: Caller, *, exemption: Exemption, deci
                 "Refuse it, if you manage the index.",
             )
         return
-    caller.demand(Right.MANAGE, IndexTarget(exemption.index), indexes=indexes)
-    if _is_own(caller, exemption) and not _may(caller, Right.ADMINISTER, target=SERVER, indexes=indexes):
+    caller.demand(Right.MANAGE, IndexTarget(exemption.index), indexes=tx.indexes.list())
+    if _is_own(caller, exemption) and not caller.may(Right.ADMINISTER, SERVER):
         raise Forbidden(
             "exemption-own",
             "Nobody decides about an exemption that he asked for himself",

@@ -1,7 +1,7 @@
 """Trying rules out: what they would have hidden of that which came through lately.
 
-Looks at the copies that were stored or used in the last days, by the rules as they would
-be after a change. Changes nothing, and asks no upstream: what nobody fetched is not in it.
+Looks at the copies that were stored or used in the last days, by rules that need not be
+set. Changes nothing, and asks no upstream: what nobody fetched is not in it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from strongroom.core.errors import InvalidRequest
 from strongroom.core.mirrored import Copy, UpstreamFile
 from strongroom.core.names import Filename, IndexName, ProjectName
 from strongroom.core.policy import Refuse
-from strongroom.core.rule_changes import RuleChanges, change_rules
+from strongroom.core.rule_text import check_rules
 from strongroom.core.rules import Rules
 from strongroom.core.screening import Gate, screen
 from strongroom.core.sources import walk
@@ -57,9 +57,9 @@ class Trial:
     clock: Clock
 
     async def run(
-        self, caller: Caller, index: IndexName, *, changes: RuleChanges, days: int = USUAL_DAYS
+        self, caller: Caller, index: IndexName, *, rules: Rules | None = None, days: int = USUAL_DAYS
     ) -> TrialReport:
-        """Return what the index's rules, so changed, would have hidden in the last days, by project and file.
+        """Return what the rules (None: the index's own) would have hidden in the last days, by project and file.
 
         A file is judged at the moment when its bytes came here, or when that is longer ago,
         at its last use; exemptions count as they stand now. Raises `InvalidRequest`, `NotFound`.
@@ -67,17 +67,18 @@ class Trial:
         if not 1 <= days <= LONGEST_DAYS:
             raise InvalidRequest("trial-days", f"{days} days cannot be looked at", f"Choose 1 to {LONGEST_DAYS}.")
         since = self.clock.now() - timedelta(days=days)
+        wanted = None if rules is None else check_rules(rules)
 
         def load(tx: Transaction) -> TrialReport:
             caller.demand(Right.MANAGE, IndexTarget(index), indexes=tx.indexes.list())
             found = tx.indexes.find(index)
             if found is None:
                 raise not_found()
-            rules = change_rules(found.rules, changes)
-            verdicts = list(_judge_all(tx, index, rules=rules, since=since))
+            tried = found.rules if wanted is None else wanted
+            verdicts = list(_judge_all(tx, index, rules=tried, since=since))
             hidden = [item for item in verdicts if item is not None]
             hidden.sort(key=lambda item: (item.project, item.filename, item.index))
-            return TrialReport(rules, judged=len(verdicts), hidden=tuple(hidden))
+            return TrialReport(tried, judged=len(verdicts), hidden=tuple(hidden))
 
         return await self.catalog.read(load)
 
