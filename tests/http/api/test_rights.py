@@ -20,6 +20,7 @@ PLACES = {
     "filename": "demo-1.0-py3-none-any.whl",
     "user": "bob",
     "token": "A" * 16,
+    "promotion": "0" * 16,
 }
 RIGHTS = {
     ("GET", "/whoami"): "signed in",
@@ -45,6 +46,11 @@ RIGHTS = {
     ("DELETE", "/indexes/{index}/projects/{project}/files/{filename}"): "delete project",
     ("PUT", "/indexes/{index}/projects/{project}/files/{filename}/yank"): "yank project",
     ("DELETE", "/indexes/{index}/projects/{project}/files/{filename}/yank"): "yank project",
+    ("POST", "/promotions"): "signed in",
+    ("GET", "/promotions"): "signed in",
+    ("GET", "/promotions/{promotion}"): "signed in",
+    ("POST", "/promotions/{promotion}/decision"): "signed in",
+    ("POST", "/promotions/{promotion}/undo"): "signed in",
     ("GET", "/users"): "administer server",
     ("POST", "/users"): "administer server",
     ("GET", "/users/{user}"): "signed in",

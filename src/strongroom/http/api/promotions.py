@@ -80,6 +80,8 @@ class PromotionPage(View):
 class SelectedReleaseBody(Body):
     """A release to promote; without a version the latest final one that is not yanked."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"project": "acme-billing", "version": "1.2.0"}]})
+
     project: ProjectField
     version: VersionField | None = None
 
