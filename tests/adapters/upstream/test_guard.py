@@ -17,7 +17,7 @@ from strongroom.adapters.upstream.guard import AddressGuard, Network
 from strongroom.core.errors import UpstreamFault
 from strongroom.core.names import ProjectName
 from strongroom.ports import Missing, Origin
-from tests.adapters.upstream.addresses import HOSTS, ODD, PRIVATE_4, PRIVATE_6, PUBLIC, SCHEMES
+from tests.adapters.upstream.addresses import DOCUMENTATION, HOSTS, ODD, PRIVATE_4, PRIVATE_6, PUBLIC, SCHEMES
 from tests.adapters.upstream.spy import attempted_connections
 from tests.upstream.listener import Listener, Reply, Request
 
@@ -107,6 +107,16 @@ def test_no_private_address_passes(address: str) -> None:
     assert caught.value.code == "address-refused"
     assert "upstream_networks" in caught.value.hint
     assert address in caught.value.message
+
+
+@pytest.mark.parametrize("address", DOCUMENTATION)
+def test_a_gateway_may_stand_in_for_the_public_internet(address: str) -> None:
+    """RFC 5737: nobody is there, so a name that resolves to it is answered by a gateway; written out it is refused."""
+    AddressGuard().check("upstream.example", address)
+    with pytest.raises(UpstreamFault):
+        AddressGuard().check(address, address)
+    with pytest.raises(UpstreamFault):
+        AddressGuard().check_host(address)
 
 
 @pytest.mark.parametrize("address", PUBLIC)

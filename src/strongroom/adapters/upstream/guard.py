@@ -30,6 +30,9 @@ _NEVER_GLOBAL = (
     IPv4Network("192.88.99.0/24"),  # 6to4 relays, dead since RFC 7526
 )
 """What Python's `is_global` takes for public, or took until lately."""
+_DOCUMENTATION = (IPv4Network("192.0.2.0/24"), IPv4Network("198.51.100.0/24"), IPv4Network("203.0.113.0/24"))
+"""Used by nobody (RFC 5737): a name that resolves to one is answered by this machine's own gateway, which stands in
+for the public internet, as sandboxes and filtering proxies do. There is nothing inside to be reached at it."""
 _ENDS_IN_A_NUMBER = re.compile(r"(?:^|\.)(?:[0-9]+|0[xX][0-9A-Fa-f]*)$", re.ASCII)
 _CANONICAL = re.compile(r"(?:0|[1-9][0-9]{0,2})(?:\.(?:0|[1-9][0-9]{0,2})){3}", re.ASCII)
 
@@ -47,7 +50,7 @@ class AddressGuard:
             parsed = ip_address(address)
         except ValueError:
             raise _refused(host, f"{address!r} is not an IP address") from None
-        if not self._is_allowed(parsed):
+        if not self._is_allowed(parsed) and not (host != address and _is_gateway(parsed)):
             shown = "" if host == address else f" resolves to {address}, which"
             raise _refused(host, f"the host{shown} is not an address of the public internet")
 
@@ -80,6 +83,10 @@ def _embedded(address: Address) -> IPv4Address | None:
     if address in _6TO4:
         return IPv4Address(bits >> 80 & 0xFFFFFFFF)
     return None
+
+
+def _is_gateway(address: Address) -> bool:
+    return any(address in network for network in _DOCUMENTATION)
 
 
 def _is_public(address: Address) -> bool:
