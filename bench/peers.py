@@ -81,9 +81,9 @@ def _measure_own(wheels: list[Wheel], seconds: float) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="strongroom-bench-") as folder:
         data = Path(folder) / "data"
         port = free_port()
-        strongroom = (sys.executable, "-m", "strongroom")
-        with _running((*strongroom, "serve", "--data", str(data), "--port", str(port)), port, environment={}):
-            settings = {"STRONGROOM_DATA": str(data), "STRONGROOM_DEFAULT_UPSTREAM": "none"}
+        strongroom, alone = (sys.executable, "-m", "strongroom"), {"STRONGROOM_DEFAULT_UPSTREAM": "none"}
+        with _running((*strongroom, "serve", "--data", str(data), "--port", str(port)), port, environment=alone):
+            settings = {"STRONGROOM_DATA": str(data), **alone}
             _output((*strongroom, "user", "create", "bench"), settings)
             token = _output((*strongroom, "token", "create", "--user", "bench"), settings)
             return _measure(Target(("127.0.0.1", port), "/legacy/", basic_auth(token)), wheels, seconds=seconds)

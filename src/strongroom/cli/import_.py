@@ -79,6 +79,8 @@ class _Work:
 
     def _take(self, step: Step) -> None:
         self.counts[step.result] += 1
+        for text in step.remarks:
+            remark(f"{_printable(str(step.candidate.path))}: {text}")
         if step.result is Result.REFUSED:
             path = _printable(str(step.candidate.path))
             self.refused.append({"path": path, "code": step.code, "reason": step.reason})

@@ -31,10 +31,10 @@ class _Problem(msgspec.Struct):
 
 
 def answer_published(published: Published) -> Response:
-    """Say that the file is published, by this request or by an earlier one."""
+    """Say that the file is published, by this request or by an earlier one, and what its sender should know."""
     file = published.file
     told = "Published" if published.outcome is Outcome.CREATED else "Already published, unchanged:"
-    text = f"{told} {file.filename} in the index '{file.index}'\n"
+    text = "".join(f"{line}\n" for line in (f"{told} {file.filename} in the index '{file.index}'", *published.remarks))
     return _response(HTTPStatus.OK, _TEXT, body=text.encode(), headers=[])
 
 

@@ -95,12 +95,13 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One file is done. `code` and `reason` say why it was refused."""
+    """One file is done. `code` and `reason` say why it was refused; `remarks` are about one that was not."""
 
     candidate: Candidate
     result: Result
     code: str = ""
     reason: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,8 @@ class Importing:
             return Step(candidate, Result.REFUSED, refusal.code, refusal.sentence)
         except OSError as fault:
             return Step(candidate, Result.REFUSED, "unreadable", f"The file cannot be read: {fault.strerror}")
-        return Step(candidate, Result.IMPORTED if published.outcome is Outcome.CREATED else Result.PRESENT)
+        result = Result.IMPORTED if published.outcome is Outcome.CREATED else Result.PRESENT
+        return Step(candidate, result, remarks=published.remarks)
 
     async def _is_present(self, index: IndexName, filename: Filename, *, path: Path) -> bool:
         """Return whether the same bytes are there, without copying them first."""
