@@ -18,8 +18,11 @@ from tests.factories import (
     PUBLIC,
     STAGING,
     a_copy,
+    a_file,
     a_missing_page,
     a_name_list,
+    a_project,
+    an_index,
     an_upstream_file,
     an_upstream_page,
     sha256_of,
@@ -191,6 +194,35 @@ def test_stored_bytes_are_added_up(catalog: Driven) -> None:
     unstored = replace(a_copy("demo-2.0.tar.gz", is_stored=False), size_bytes=5)
     keep(catalog, big, replace(big, index=MAIN), unstored)
     assert catalog.read(lambda tx: tx.copies.stored_bytes()) == 2**41
+
+
+def test_blobs_that_copies_name_are_found(catalog: Driven) -> None:
+    """Their METADATA and provenance always, their own bytes only where those are stored; no others."""
+    stored, known = a_copy("demo-1.tar.gz"), a_copy("demo-2.tar.gz", is_stored=False)
+    beside = replace(known, metadata_sha256=sha256_of("metadata"), provenance_sha256=sha256_of("provenance"))
+    do_all(catalog, lambda tx, copy: tx.copies.save(copy), stored, beside)
+    asked = [stored.sha256, known.sha256, sha256_of("metadata"), sha256_of("provenance"), sha256_of("nobody's")]
+    named = catalog.read(lambda tx: tx.copies.find_named(asked))
+    assert named == {stored.sha256, sha256_of("metadata"), sha256_of("provenance")}
+    assert catalog.read(lambda tx: tx.copies.find_named([])) == frozenset()
+    assert catalog.read(lambda tx: tx.files.find_named(asked)) == frozenset()
+
+
+def test_blobs_that_files_name_are_found(catalog: Driven) -> None:
+    """The bytes, METADATA and provenance of any index; not those of other files that nobody asked about."""
+    asked = [sha256_of(text) for text in ("bytes", "metadata", "provenance", "nobody's")]
+    file = replace(a_file(), sha256=asked[0], metadata_sha256=asked[1], provenance_sha256=asked[2])
+
+    def change(tx: Transaction) -> None:
+        tx.indexes.add(an_index())
+        tx.projects.save(a_project())
+        tx.files.add(file)
+        tx.files.add(a_file("demo-2.0.tar.gz"))
+
+    catalog.write(change)
+    assert catalog.read(lambda tx: tx.files.find_named(asked)) == frozenset(asked[:3])
+    assert catalog.read(lambda tx: tx.files.find_named([])) == frozenset()
+    assert catalog.read(lambda tx: tx.copies.find_named(asked)) == frozenset()
 
 
 def test_one_copy_or_all_of_an_index_are_removed(catalog: Driven) -> None:

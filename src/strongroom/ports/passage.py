@@ -5,13 +5,13 @@ What the upstream tables hold can be fetched again, so writing to them makes no 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
 from strongroom.core.exemptions import Exemption
 from strongroom.core.mirrored import AskedName, Copy, NameList, UpstreamPage
-from strongroom.core.names import Filename, IndexName, ProjectName, ProjectPattern
+from strongroom.core.names import Filename, IndexName, ProjectName, ProjectPattern, Sha256
 from strongroom.core.promotions import Promotion
 from strongroom.core.reservations import Reservation
 
@@ -82,6 +82,10 @@ class Copies(Protocol):
 
     def stored_bytes(self) -> int:
         """Return the size of all stored bytes together; bytes that two copies share count twice."""
+        ...
+
+    def find_named(self, digests: Collection[Sha256]) -> frozenset[Sha256]:
+        """Return those of the blobs, 500 at most, that a copy needs: as its stored bytes or beside them."""
         ...
 
     def list_least_used(self, limit: int) -> tuple[Copy, ...]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Protocol
 
 from strongroom.core.access import Grant, Token
 from strongroom.core.events import Actor, Entry, Event
 from strongroom.core.model import File, Index, Lease, Project, SetupLink, Tombstone, User
-from strongroom.core.names import Filename, IndexName, ProjectName, TokenId, UserName
+from strongroom.core.names import Filename, IndexName, ProjectName, Sha256, TokenId, UserName
 
 
 class Indexes(Protocol):
@@ -64,6 +64,10 @@ class Files(Protocol):
     def count(self, index: IndexName) -> int: ...
     def scan(self) -> Iterator[File]:
         """Yield every file of every index, for verify and sweep, in constant memory."""
+        ...
+
+    def find_named(self, digests: Collection[Sha256]) -> frozenset[Sha256]:
+        """Return those of the blobs, 500 at most, that a file needs: as its bytes or beside them."""
         ...
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from strongroom.adapters.memory.state import State, require
 from strongroom.core.model import File, Index, Project, Tombstone
-from strongroom.core.names import Filename, IndexName, ProjectName
+from strongroom.core.names import Filename, IndexName, ProjectName, Sha256
 
 
 class MemoryIndexes:
@@ -108,6 +108,11 @@ class MemoryFiles:
 
     def scan(self) -> Iterator[File]:
         yield from tuple(self._state.files.values())
+
+    def find_named(self, digests: Collection[Sha256]) -> frozenset[Sha256]:
+        files = self._state.files.values()
+        named = {sha256 for file in files for sha256 in (file.sha256, file.metadata_sha256, file.provenance_sha256)}
+        return frozenset(sha256 for sha256 in digests if sha256 in named)
 
     def _require_project(self, file: File) -> None:
         is_known = (file.index, file.project) in self._state.projects

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from strongroom.adapters.memory.state import State, require
 from strongroom.core.exemptions import Exemption
 from strongroom.core.mirrored import AskedName, Copy, NameList, UpstreamPage
-from strongroom.core.names import Filename, IndexName, ProjectName, ProjectPattern
+from strongroom.core.names import Filename, IndexName, ProjectName, ProjectPattern, Sha256
 from strongroom.core.promotions import Promotion
 from strongroom.core.reservations import Reservation
 
@@ -97,6 +97,12 @@ class MemoryCopies:
 
     def stored_bytes(self) -> int:
         return sum(item.size_bytes for item in self._state.copies.values() if item.stored_at is not None)
+
+    def find_named(self, digests: Collection[Sha256]) -> frozenset[Sha256]:
+        copies = self._state.copies.values()
+        named = {sha256 for copy in copies for sha256 in (copy.metadata_sha256, copy.provenance_sha256)}
+        named |= {copy.sha256 for copy in copies if copy.stored_at is not None}
+        return frozenset(sha256 for sha256 in digests if sha256 in named)
 
     def list_least_used(self, limit: int) -> tuple[Copy, ...]:
         used = [(item.last_used_at or item.stored_at, item) for item in self._state.copies.values() if item.stored_at]

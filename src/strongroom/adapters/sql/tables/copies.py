@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, case, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    union,
+    update,
+)
 
 from strongroom.adapters.sql.column_types import Moment
 from strongroom.adapters.sql.rows import AnyRow, save_row
 from strongroom.adapters.sql.schema import copies
 from strongroom.core.mirrored import Copy
-from strongroom.core.names import Filename, IndexName, ProjectName
+from strongroom.core.names import Filename, IndexName, ProjectName, Sha256
 
 _SCAN_BATCH = 500
 
@@ -41,6 +54,12 @@ _SCAN = (
     .limit(_SCAN_BATCH)
 )
 _STORED_BYTES = select(func.sum(copies.c.size_bytes)).where(copies.c.stored_at.is_not(None))
+_IS_AMONG: BindParameter[str] = bindparam("digests", expanding=True)
+_NAMED = union(
+    select(copies.c.sha256).where(copies.c.sha256.in_(_IS_AMONG), copies.c.stored_at.is_not(None)),
+    select(copies.c.metadata_sha256).where(copies.c.metadata_sha256.in_(_IS_AMONG)),
+    select(copies.c.provenance_sha256).where(copies.c.provenance_sha256.in_(_IS_AMONG)),
+)
 _LEAST_USED = (
     select(copies)
     .where(copies.c.used_at.is_not(None))
@@ -92,6 +111,10 @@ class SqlCopies:
     def stored_bytes(self) -> int:
         """Return the size of all stored bytes together."""
         return int(self._connection.execute(_STORED_BYTES).scalar_one() or 0)
+
+    def find_named(self, digests: Collection[Sha256]) -> frozenset[Sha256]:
+        """Return those of the blobs that a copy needs."""
+        return frozenset(self._connection.execute(_NAMED, {"digests": list(digests)}).scalars())
 
     def list_least_used(self, limit: int) -> tuple[Copy, ...]:
         """Return stored copies, those whose last use (else their storing) is longest ago first."""
