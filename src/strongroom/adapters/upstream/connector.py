@@ -49,7 +49,7 @@ def guarded_connector(guard: AddressGuard, resolver: AbstractResolver | None = N
     def make_socket(info: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, address = info
         try:
-            guard.check(str(address[0]), str(ip_address(str(address[0]))))
+            guard.check("that host", str(ip_address(str(address[0]))))
         except UpstreamFault as fault:
             raise PermissionError(fault.message) from fault  # the race of addresses understands only OSError
         return socket.socket(family=family, type=kind, proto=protocol)

@@ -41,10 +41,15 @@ def describe(error: Exception, host: str) -> UpstreamFault:
         case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
             return faults.unreachable(host, "the proxy in between does not let the connection through")
         case aiohttp.ClientConnectorError():
-            return faults.unreachable(host, os.strerror(error.os_error.errno or 0).lower())
+            return faults.unreachable(host, _cause(error.os_error))
         case aiohttp.ClientPayloadError():
             return faults.broken_body(host)
         case aiohttp.ServerDisconnectedError() | OSError():
             return faults.unreachable(host, "it closed the connection")
         case _:
             return faults.malformed(host, "sent something that is not an HTTP answer")
+
+
+def _cause(error: OSError) -> str:
+    """Return the system's words for its error; one without a number is the guard's refusal (`connector.py`)."""
+    return os.strerror(error.errno).lower() if error.errno else "the address that it has now may not be used"
