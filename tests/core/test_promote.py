@@ -150,7 +150,7 @@ def test_choosing_again_does_not_bring_older_releases() -> None:
 @pytest.mark.parametrize("selected", [Selected(DEMO, Version("9")), Selected(DEMO, Version("2.0"), (WHEEL,))])
 def test_a_release_that_the_source_does_not_have(selected: Selected) -> None:
     """It is named, with its index."""
-    with pytest.raises(NotFound, match="in the index 'staging'"):
+    with pytest.raises(NotFound, match="The index 'staging' has no"):
         plan_release(selected, offer(), place=Place(an_index()))
     with pytest.raises(NotFound):
         plan_release(Selected(DEMO), Offer(a_project(index="staging"), ()), place=Place(an_index()))

@@ -38,6 +38,8 @@ COMMANDS = {
     "delete": Place("release", "delete", "Delete a project, a release or a file for ever."),
     "status": Place("release", "status", "Archive, deprecate or quarantine a project."),
     "explain": Place("explain", "explain", "Say where a name comes from, and what hides its files."),
+    "promote": Place("promote", "promote", "Make releases of one index visible in another."),
+    "promotion": Place("promote", "group", "List, approve, refuse and undo promotions."),
     "audit": Place("audit", "group", "Read the audit log, and prove it whole."),
     "verify": Place("upkeep", "verify", "Check that every byte is there."),
     "sweep": Place("upkeep", "sweep", "Remove bytes that nobody needs."),

@@ -180,12 +180,12 @@ def _select(selected: Selected, offer: Offer, *, version: Version | None) -> tup
             if filename not in {file.filename for file in wanted}:
                 raise _missing(filename, source, hint="Refuse this promotion, and ask for a new one.")
     if not wanted:
-        raise _missing(f"files of {selected}", source, hint="Check the name and the version.")
+        raise _missing(f"release {selected}", source, hint="Check the name and the version.")
     return wanted
 
 
 def _missing(what: str, source: IndexName, *, hint: str) -> NotFound:
-    return NotFound("release-unknown", f"There is no {what} in the index '{source}'", hint)
+    return NotFound("release-unknown", f"The index '{source}' has no {what}", hint)
 
 
 def _judge_source(project: Project) -> Verdict:
