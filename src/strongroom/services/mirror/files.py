@@ -6,20 +6,27 @@ by whoever asks.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from strongroom.core.mirrored import Copy, UpstreamFile
 from strongroom.core.model import Index
 from strongroom.ports import Arriving
 from strongroom.services.mirror.copies import KeptCopies
+from strongroom.services.mirror.eviction import Eviction, EvictionReport
 from strongroom.services.mirror.fetches import DEFAULT_LIMIT_BYTES, Fetches
 from strongroom.services.mirror.parts import Parts
 from strongroom.services.mirror.sidecars import Sidecars
 from strongroom.services.mirror.writes import Writes
+
+STILL_IN_USE = timedelta(minutes=5)
+"""Longer than other workers take to write down what they have given out."""
 
 
 class FileMirror:
     """Files of upstreams, through what is kept of them. One per worker process."""
 
     def __init__(self, parts: Parts, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
+        self._eviction = Eviction(parts.catalog, parts.blobs, parts.clock)
         self._writes = Writes(parts.catalog)
         self._copies = KeptCopies(parts, self._writes)
         self._sidecars = Sidecars(parts, self._copies, open_file=self.open_file)
@@ -43,6 +50,11 @@ class FileMirror:
     async def get_provenance(self, index: Index, file: UpstreamFile) -> bytes:
         """Return the PEP 740 provenance object; raises `NotFound` where there is none, `UpstreamFault`."""
         return await self._sidecars.get_provenance(index, file)
+
+    async def make_room(self, limit_bytes: int) -> EvictionReport:
+        """Give up the least used copies beyond the limit, but none that a client may be reading."""
+        await self._copies.flush_uses()
+        return await self._eviction.evict(limit_bytes, unused_for=STILL_IN_USE)
 
     async def flush_uses(self) -> None:
         """Write down when copies were last used; raises `Unavailable`."""

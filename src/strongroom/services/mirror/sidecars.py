@@ -90,11 +90,15 @@ class Sidecars:
         """Compare METADATA that is kept without proof with what lies in the stored wheel, and let the wheel win."""
         if copy.stored_at is None or copy.metadata_sha256 in (None, file.metadata_sha256):
             return
-        content = await self._read_stored(copy)
-        if _digest(content) != copy.metadata_sha256:
-            fields = {"index": file.index, "filename": file.filename}
-            _log.warning("an upstream gave other METADATA than its wheel has", extra={"fields": fields})
-            await self._copies.keep(file, await self._prepare(Kind.METADATA, content))
+        fields = {"index": file.index, "filename": file.filename}
+        try:
+            content = await self._read_stored(copy)
+            if _digest(content) != copy.metadata_sha256:
+                _log.warning("an upstream gave other METADATA than its wheel has", extra={"fields": fields})
+                await self._copies.keep(file, await self._prepare(Kind.METADATA, content))
+        except StrongroomError as fault:
+            fields |= {"code": fault.code, "cause": fault.message}
+            _log.warning("METADATA could not be compared with its wheel", extra={"fields": fields})
 
     async def close(self) -> None:
         """Break off what is being fetched, and wait until all that came is written."""
