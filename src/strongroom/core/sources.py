@@ -101,10 +101,10 @@ def find_source(name: ProjectName, *, start: Index, facts: NameFacts) -> Source:
     for position, route in enumerate(routes):
         found = _held_by(route, facts)
         if isinstance(found, Owned) and _is_overlay(name, route.end, facts=facts):
-            return Overlaid(found, _find_below(name, routes[position + 1 :], facts=facts))
+            return Overlaid(found, _find_below(routes, position, facts=facts))
         if found is not None:
             return found
-    return _ask(name, routes, facts=facts)
+    return _ask(routes, facts)
 
 
 def walk(start: Index, indexes: Mapping[IndexName, Index]) -> Iterator[Route]:
@@ -127,31 +127,33 @@ def has_or_holds(index: IndexName, facts: NameFacts) -> bool:
 
 
 def find_holders(facts: NameFacts) -> tuple[IndexName, ...]:
-    """Return the indexes for whose sake nobody asks an upstream.
+    """Return the indexes for whose sake nobody asks an upstream: those that own or reserve the name, unclaimed.
 
-    A name that an index claimed or overlays is known to exist upstream too: asking for it
-    tells nobody anything, and who reads an index without the claim may want that one.
+    A name that an index claimed or overlays is known to exist upstream too: for its sake
+    nobody has to keep it secret, and who reads an index without the claim may want the
+    upstream's. But no index lifts the protection of another.
     """
-    if any(item.is_exact and item.hold is not Hold.RESERVED for item in facts.reservations):
-        return ()
-    return tuple(sorted(facts.owners | {item.index for item in facts.reservations}))
+    claimed = {item.index for item in facts.reservations if item.is_exact and item.hold is not Hold.RESERVED}
+    return tuple(sorted((facts.owners | {item.index for item in facts.reservations}) - claimed))
 
 
-def _find_below(name: ProjectName, routes: tuple[Route, ...], *, facts: NameFacts) -> Alone:
-    for route in routes:
+def _find_below(routes: tuple[Route, ...], position: int, *, facts: NameFacts) -> Alone:
+    """Return the source that would answer if the index at this position had nothing of the name."""
+    for route in routes[position + 1 :]:
         found = _held_by(route, facts)
         if found is not None:
             return found
-    return _ask(name, routes, facts=facts)
+    return _ask(routes, facts)
 
 
 def _held_by(route: Route, facts: NameFacts) -> Owned | Reserved | None:
     if route.end.name in facts.owners:
         return Owned(route)
     held = [item for item in facts.reservations if item.index == route.end.name]
-    exact_first = sorted(held, key=lambda item: (not item.is_exact, item.pattern))
-    kept = [item for item in exact_first if item.hold is not Hold.OVERLAY]
-    return Reserved(route, kept[0]) if kept else None
+    deciding = min(held, key=lambda item: (not item.is_exact, item.pattern), default=None)
+    if deciding is None or deciding.hold is Hold.OVERLAY:  # an overlay without files covers nothing
+        return None
+    return Reserved(route, deciding)
 
 
 def _is_overlay(name: ProjectName, index: Index, *, facts: NameFacts) -> bool:
@@ -160,9 +162,20 @@ def _is_overlay(name: ProjectName, index: Index, *, facts: NameFacts) -> bool:
     )
 
 
-def _ask(name: ProjectName, routes: tuple[Route, ...], *, facts: NameFacts) -> Withheld | AskUpstreams | Nowhere:
+def _ask(routes: tuple[Route, ...], facts: NameFacts) -> Withheld | AskUpstreams | Nowhere:
     holders = find_holders(facts)
     if holders:
         return Withheld(holders)
-    upstreams = tuple(route for route in routes if route.end.upstream is not None)
+    upstreams = tuple(route for route in _bases_first(routes) if route.end.upstream is not None)
     return AskUpstreams(upstreams) if upstreams else Nowhere()
+
+
+def _bases_first(routes: tuple[Route, ...]) -> tuple[Route, ...]:
+    """Return the routes with each index after all of its bases: its own upstream is its last source."""
+    ordered: list[Route] = []
+    open_routes: list[Route] = []
+    for route in routes:
+        while open_routes and route.path[: len(open_routes[-1].path)] != open_routes[-1].path:
+            ordered.append(open_routes.pop())
+        open_routes.append(route)
+    return (*ordered, *reversed(open_routes))

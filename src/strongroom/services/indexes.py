@@ -32,7 +32,8 @@ from strongroom.core.index_settings import (
     goes_elsewhere,
 )
 from strongroom.core.model import Index
-from strongroom.core.names import IndexName
+from strongroom.core.names import IndexName, ProjectName
+from strongroom.core.reservations import Hold, Reservation
 from strongroom.core.rules import COOLDOWN, Rules
 from strongroom.core.upstream import Upstream
 from strongroom.core.upstream_url import check_upstream_url
@@ -173,7 +174,7 @@ class Indexes:
             for project in tx.projects.list(name):  # without files: a status is all that is left of them
                 tx.projects.remove(name, project.name)
             for reservation in tx.reservations.list():
-                if reservation.index == name:
+                if reservation.index == name and not _outlives(tx, reservation):
                     tx.reservations.remove(name, reservation.pattern)
             _forget_upstream(tx, name)
             tx.indexes.remove(name)
@@ -288,6 +289,15 @@ def _remove_grants(tx: Transaction, name: IndexName) -> None:
         for grant in tx.users.list_grants(user.name):
             if grant.index == name:
                 tx.users.remove_grant(user.name, grant)
+
+
+def _outlives(tx: Transaction, reservation: Reservation) -> bool:
+    """Return whether the index's deleted files keep a name that it had claimed.
+
+    Without the claim nobody here would ever again get that name's files from upstream.
+    """
+    is_claim = reservation.is_exact and reservation.hold is not Hold.RESERVED
+    return is_claim and reservation.index in tx.projects.find_owners(ProjectName(reservation.pattern))
 
 
 def _forget_upstream(tx: Transaction, name: IndexName) -> None:
