@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from ipaddress import IPv6Address
 from typing import NamedTuple
 from urllib.parse import quote, urljoin
 
@@ -31,12 +32,18 @@ from strongroom.core.names import (
 )
 
 _URL = re.compile(
-    r"https?://(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?/[!-\[\]^-~]*", re.ASCII | re.IGNORECASE
+    r"https?://(?:[A-Za-z0-9._-]{1,253}|\[(?P<address>[0-9A-Fa-f:.]{2,45})\])(?::(?P<port>[0-9]{1,5}))?/[!-\[\]^-~]*",
+    re.ASCII | re.IGNORECASE,
 )
+"""Without credentials, spaces and backslashes, so that there is one reading of it."""
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|///")
+"""What `urljoin` takes for a path of the same host when the host is missing, and others don't."""
+_PLAIN = re.compile(r"[!-\[\]^-~]*")
 _NEVER_IN_URL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\\]")
 """`urljoin` drops line breaks and tabs silently, and readers differ in what a backslash is."""
 _KEPT_IN_URL = "!$%&'()*+,/:;=?@[]~"
 _LONGEST_URL = 2000
+_LARGEST_PORT = 65535
 _LONGEST_SPECIFIER = 1000
 _LONGEST_REASON = 500
 _LONGEST_TIME = 64
@@ -129,13 +136,24 @@ def find_url(raw: str, base_url: str) -> str | None:
     text = raw.strip(" \t\r\n\f").partition("#")[0]
     if not text or len(text) > _LONGEST_URL or _NEVER_IN_URL.search(text):
         return None
-    if _URL.fullmatch(text):
-        return text
+    quoted = text if _PLAIN.fullmatch(text) else quote(text, safe=_KEPT_IN_URL)
+    if _SCHEME.match(quoted):
+        return quoted if _is_url(quoted) else None
     try:
-        joined = urljoin(base_url, quote(text, safe=_KEPT_IN_URL))
-    except (ValueError, UnicodeError):
+        joined = urljoin(base_url, quoted)
+    except ValueError:
         return None
-    return joined if len(joined) <= _LONGEST_URL and _URL.fullmatch(joined) else None
+    return joined if len(joined) <= _LONGEST_URL and _is_url(joined) else None
+
+
+def _is_url(text: str) -> bool:
+    found = _URL.fullmatch(text)
+    if found is None or int(found["port"] or 0) > _LARGEST_PORT:
+        return False
+    try:
+        return found["address"] is None or bool(IPv6Address(found["address"]))
+    except ValueError:
+        return False
 
 
 def find_sha256(raw: str | None) -> Sha256 | None:

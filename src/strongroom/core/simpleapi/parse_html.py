@@ -11,11 +11,10 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import unquote, urljoin
 
-from strongroom.core.mirrored import Skipped
 from strongroom.core.model import Yank
 from strongroom.core.simpleapi.contents import MOST_FILES, Contents, bad_page, check_api_version, too_many
 from strongroom.core.simpleapi.html_tags import Tag, read_tags
-from strongroom.core.simpleapi.listed import Listed, skip
+from strongroom.core.simpleapi.listed import Listed
 
 _FILE_ENDINGS = (
     ".whl", ".tar.gz", ".zip", ".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg",
@@ -25,13 +24,13 @@ _FILE_ENDINGS = (
 _SHA256 = re.compile(r"(?:^|&)sha256=([^&]*)")
 _CHARSET = re.compile(r"charset=\"?([A-Za-z0-9_-]+)", re.IGNORECASE)
 _LATIN = frozenset({"iso-8859-1", "latin-1", "latin1", "windows-1252", "cp1252"})
-_MOST_TAGS = 10 * MOST_FILES
+_MOST_TAGS = 5 * MOST_FILES
 
 
 def read_html(content: bytes, content_type: str, *, url: str) -> Contents:
     """Return what the page holds; raises `UpstreamFault`."""
     text = _decode(content, content_type)
-    anchors: list[dict[str, str]] = []
+    anchors: list[tuple[str, dict[str, str]]] = []
     metas: dict[str, str] = {}
     names: set[str] = set()
     base_url: str | None = None
@@ -40,8 +39,8 @@ def read_html(content: bytes, content_type: str, *, url: str) -> Contents:
             raise too_many()
         names.add(tag.name)
         match tag:
-            case Tag("a", {"href": href}) if _is_file(href):
-                anchors.append(tag.attributes)
+            case Tag("a", {"href": href}) if (filename := _filename(href)).lower().endswith(_FILE_ENDINGS):
+                anchors.append((filename, tag.attributes))
             case Tag("meta", {"name": name, "content": value}):
                 metas.setdefault(name.strip().lower(), value)
             case Tag("base", {"href": href}) if base_url is None:
@@ -71,16 +70,11 @@ def _decode(content: bytes, content_type: str) -> str:
     return content.decode(name, "replace")
 
 
-def _read_lines(anchors: list[dict[str, str]]) -> Iterator[Listed | Skipped]:
-    for attributes in anchors:
-        href = attributes["href"].strip()
-        url, _, fragment = href.partition("#")
+def _read_lines(anchors: list[tuple[str, dict[str, str]]]) -> Iterator[Listed]:
+    for filename, attributes in anchors:
+        url, _, fragment = attributes["href"].partition("#")
         sha256 = _SHA256.search(fragment)
         metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata"))
-        filename = _filename(href)
-        if "/" in filename or "\\" in filename:
-            yield skip(filename, "Its name hides a path")
-            continue
         yield Listed(
             filename=filename,
             url=url,
@@ -98,10 +92,6 @@ def _metadata_sha256(value: str) -> str | None:
     """PEP 658: "<hashname>=<hashvalue>", or "true" where no hash is known."""
     name, _, digest = value.strip().partition("=")
     return digest if name.lower() == "sha256" else None
-
-
-def _is_file(href: str) -> bool:
-    return _filename(href).lower().endswith(_FILE_ENDINGS)
 
 
 def _filename(href: str) -> str:
