@@ -209,6 +209,10 @@ class Office:
         self._quiet_until = self.serial()
         return file
 
+    def settle(self) -> None:
+        """Count what has happened so far to the furniture."""
+        self._quiet_until = self.serial()
+
     def events(self) -> list[Event]:
         """Return what happened since the office was furnished."""
         return [entry.event for entry in self.read(lambda tx: tx.events.since(self._quiet_until))]

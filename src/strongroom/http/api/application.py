@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from strongroom.core.errors import NotAllowed, StrongroomError
 from strongroom.http.api import (
     audit,
+    exemptions,
     explanations,
     files,
     identity,
@@ -30,6 +31,7 @@ from strongroom.http.api import (
     releases,
     shield,
     tokens,
+    trials,
     users,
 )
 from strongroom.http.api.document import OpenApiDocument
@@ -82,6 +84,8 @@ def _families(services: UseCases, guard: Guard) -> list[tuple[str, list[Endpoint
         (identity.TAG, identity.Identity().endpoints()),
         (indexes.TAG, indexes.IndexEndpoints(services.indexes).endpoints()),
         (shield.TAG, shield.ShieldEndpoints(services.shield).endpoints()),
+        (trials.TAG, trials.TrialEndpoints(services.trial).endpoints()),
+        (exemptions.TAG, exemptions.ExemptionEndpoints(services.exemptions).endpoints()),
         (
             projects.TAG,
             projects.ProjectEndpoints(services.releases, services.browse, cache=guard.cache).endpoints(),

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Annotated, TypeVar
 
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from pydantic import (
     AfterValidator,
@@ -39,6 +40,7 @@ from strongroom.core.names import (
     parse_user_name,
     parse_version,
 )
+from strongroom.core.rule_text import parse_versions
 from strongroom.http.api.faults import NAME_FAULT
 
 S = TypeVar("S")
@@ -71,6 +73,12 @@ VERSION_SCHEMA: dict[str, object] = {
     "type": "string",
     "pattern": r"^[0-9]{1,6}(\.[0-9]{1,6}){0,4}((a|b|rc)[0-9]{1,4})?(\.post[0-9]{1,4})?(\.dev[0-9]{1,4})?$",
     "examples": ["1.2.0"],
+}
+_CLAUSE = r"(==|!=|<=|>=|<|>)[0-9]{1,6}(\.[0-9]{1,6}){0,4}"
+VERSIONS_SCHEMA: dict[str, object] = {
+    "type": "string",
+    "pattern": rf"^({_CLAUSE}(,{_CLAUSE}){{0,5}})?$",
+    "examples": ["==1.2.0"],
 }
 _GROUP = "[0-9a-fA-F]{1,4}"
 _V4_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -125,12 +133,17 @@ def _parse_version(raw: object) -> Version:
     return parse_version(raw if isinstance(raw, str) else "")
 
 
+def _parse_versions(raw: object) -> SpecifierSet:
+    return parse_versions(raw if isinstance(raw, str) else "?")
+
+
 IndexField = Annotated[IndexName, AfterValidator(_parsed(parse_index_name)), WithJsonSchema(INDEX_SCHEMA)]
 ProjectField = Annotated[ProjectName, AfterValidator(_parsed(parse_project_name)), WithJsonSchema(PROJECT_SCHEMA)]
 UserField = Annotated[UserName, AfterValidator(_parsed(parse_user_name)), WithJsonSchema(USER_SCHEMA)]
 PatternField = Annotated[ProjectPattern, AfterValidator(_parsed(parse_project_pattern)), WithJsonSchema(PATTERN_SCHEMA)]
 NetworkField = Annotated[Network, PlainValidator(_parsed(_parse_network)), WithJsonSchema(NETWORK_SCHEMA)]
 VersionField = Annotated[Version, PlainValidator(_parsed(_parse_version)), WithJsonSchema(VERSION_SCHEMA)]
+VersionsField = Annotated[SpecifierSet, PlainValidator(_parsed(_parse_versions)), WithJsonSchema(VERSIONS_SCHEMA)]
 Time = Annotated[
     AwareDatetime,
     PlainSerializer(lambda time: _rfc3339(time), return_type=str),

@@ -14,6 +14,7 @@ from fastapi import Depends, Path
 
 from strongroom.core.access import ProjectTarget, not_found
 from strongroom.core.errors import InvalidName
+from strongroom.core.exemptions import parse_exemption_id
 from strongroom.core.names import (
     Filename,
     IndexName,
@@ -43,6 +44,7 @@ _FILENAME_SCHEMA: dict[str, object] = {
     "pattern": r"^[A-Za-z0-9][A-Za-z0-9._+!~-]{0,200}\.(whl|tar\.gz|zip)$",
     "examples": ["acme_billing-1.2.0-py3-none-any.whl"],
 }
+_EXEMPTION_SCHEMA: dict[str, object] = {"pattern": "^[0-9a-f]{16}$", "examples": ["5b1f0c9ad27e4f33"]}
 _PROMOTION_SCHEMA: dict[str, object] = {"pattern": "^[0-9a-f]{16}$", "examples": ["5b1f0c9ad27e4f33"]}
 _TOKEN_SCHEMA: dict[str, object] = {"pattern": "^[0-9A-Za-z]{16}$", "examples": ["0Jb5n3cWPYJ0Cw2x"]}
 
@@ -55,6 +57,7 @@ _PatternPath = Annotated[
 ]
 _VersionPath = Annotated[str, Path(description="A version (PEP 440).", json_schema_extra=_VERSION_SCHEMA)]
 _FilenamePath = Annotated[str, Path(description="A wheel's or sdist's filename.", json_schema_extra=_FILENAME_SCHEMA)]
+_ExemptionPath = Annotated[str, Path(description="The exemption's id.", json_schema_extra=_EXEMPTION_SCHEMA)]
 _PromotionPath = Annotated[str, Path(description="The promotion's id.", json_schema_extra=_PROMOTION_SCHEMA)]
 _UserPath = Annotated[str, Path(description="The user's name.", json_schema_extra=USER_SCHEMA)]
 _TokenPath = Annotated[str, Path(description="The token's id, not its secret.", json_schema_extra=_TOKEN_SCHEMA)]
@@ -97,6 +100,11 @@ async def read_file(target: ProjectPlace, filename: FilenamePlace) -> Selection:
     return Selection(target.index, target.project, filename=filename)
 
 
+async def read_exemption(exemption: _ExemptionPath) -> str:
+    """Return the id of the exemption that the path names; raises `NotFound`."""
+    return _existing(parse_exemption_id, exemption)
+
+
 async def read_promotion(promotion: _PromotionPath) -> str:
     """Return the id of the promotion that the path names; raises `NotFound`."""
     return _existing(parse_promotion_id, promotion)
@@ -118,6 +126,7 @@ PatternPlace = Annotated[ProjectPattern, Depends(read_pattern)]
 ReleasePlace = Annotated[Selection, Depends(read_release)]
 FilenamePlace = Annotated[Filename, Depends(read_filename)]
 FilePlace = Annotated[Selection, Depends(read_file)]
+ExemptionPlace = Annotated[str, Depends(read_exemption)]
 PromotionPlace = Annotated[str, Depends(read_promotion)]
 UserPlace = Annotated[UserName, Depends(read_user)]
 TokenPlace = Annotated[TokenId, Depends(read_token)]
