@@ -92,6 +92,11 @@ class Passage:
         self.parts = Parts(self.catalog, store, self.client, PlainSeals(), self.clock, SeededSecrets())
         self.mirror = FileMirror(self.parts, limit_bytes=limit_bytes)
 
+    def restarted(self) -> Passage:
+        """Return it with a new mirror on the same stores."""
+        self.mirror = FileMirror(self.parts)
+        return self
+
     def offer(self, filename: str, content: bytes, *, promised: bytes | None = None) -> UpstreamFile:
         """Put the bytes on the upstream, and return the file as its page promises it."""
         promised = content if promised is None else promised
