@@ -26,6 +26,9 @@ class Hold(StrEnum):
     """Own files and the next source's files stand together: a patched fork."""
 
 
+_DONE = {Hold.RESERVED: "reserved", Hold.CLAIMED: "claimed", Hold.OVERLAY: "overlaid"}
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """One index's hold on a name, or on all names that match a pattern; one for each index and pattern."""
@@ -59,7 +62,7 @@ def demand_sensible(pattern: ProjectPattern, hold: Hold) -> None:
     if hold is not Hold.RESERVED:
         raise InvalidRequest(
             "hold-pattern",
-            f"'{pattern}' is a pattern, and only a single name can be {hold}",
+            f"'{pattern}' is a pattern, and only a single name can be {_DONE[hold]}",
             "Name the project itself; repeat it for each.",
         )
     stem = pattern.removesuffix("*").removesuffix("-")
