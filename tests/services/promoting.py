@@ -33,10 +33,11 @@ class FakeNames:
         self.known: dict[str, NameKnowledge] = {}
         self.asked: list[str] = []
 
-    async def look_up(self, project: ProjectName) -> NameKnowledge:
+    async def look_up(self, project: ProjectName, *, with_lookalikes: bool = True) -> NameKnowledge:
         """Return what is known, which is certain unless something else was said."""
         self.asked.append(project)
-        return self.known.get(project, NameKnowledge((), is_certain=True))
+        known = self.known.get(project, NameKnowledge((), is_certain=True))
+        return known if with_lookalikes else replace(known, lookalikes=())
 
 
 class Stages:

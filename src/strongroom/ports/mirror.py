@@ -91,8 +91,8 @@ class NameKnowledge:
 class KnownNames(Protocol):
     """The names that upstreams have, as kept here: asking sends nothing upstream."""
 
-    async def look_up(self, project: ProjectName) -> NameKnowledge:
-        """Return what is known about the name."""
+    async def look_up(self, project: ProjectName, *, with_lookalikes: bool = True) -> NameKnowledge:
+        """Return what is known about the name; its look-alikes, which take longest, only if they are wanted."""
         ...
 
 

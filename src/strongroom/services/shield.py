@@ -151,7 +151,7 @@ class Shield:
         internal: list[InternalName] = []
         is_certain = self.known_names is not None
         for item in findings.own:
-            known = await self._look_up(item.project)
+            known = await self._look_up(item.project, with_lookalikes=False)
             is_certain = is_certain and known.is_certain
             if known.upstreams:
                 internal.append(replace(item, upstreams=known.upstreams))
@@ -166,10 +166,10 @@ class Shield:
             )
         return NameReport(tuple(internal), tuple(wanted[:MOST_ASKED]), is_certain=is_certain)
 
-    async def _look_up(self, pattern: ProjectPattern | ProjectName) -> NameKnowledge:
+    async def _look_up(self, pattern: ProjectPattern | ProjectName, *, with_lookalikes: bool = True) -> NameKnowledge:
         if self.known_names is None or not is_exact(ProjectPattern(pattern)):
             return _UNKNOWN
-        return await self.known_names.look_up(ProjectName(pattern))
+        return await self.known_names.look_up(ProjectName(pattern), with_lookalikes=with_lookalikes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,12 +48,13 @@ class UpstreamNames:
         self._lists: dict[IndexName, _List] = {}
         self._loads: Flights[_List] = Flights()
 
-    async def look_up(self, project: ProjectName) -> NameKnowledge:
+    async def look_up(self, project: ProjectName, *, with_lookalikes: bool = True) -> NameKnowledge:
         """Return what is known about the name; raises `Unavailable`."""
         rows = await self._catalog.read(lambda tx: _load_rows(tx, project))
         self._drop_others(rows)
         lists = {row.index: found for row in rows.lists if (found := await self._load(row)) is not None}
-        held, lookalikes = await asyncio.to_thread(_search, lists, project)
+        held = frozenset(index for index, kept in lists.items() if holds_name(kept.names, project))
+        lookalikes = await asyncio.to_thread(_find_lookalikes, lists, project) if with_lookalikes else ()
         return NameKnowledge(
             upstreams=tuple(index for index in rows.upstreams if index in held or index in rows.with_page),
             is_certain=all(index in lists for index in rows.upstreams),
@@ -92,8 +93,7 @@ def _load_rows(tx: Transaction, project: ProjectName) -> _Rows:
     )
 
 
-def _search(lists: dict[IndexName, _List], project: ProjectName) -> tuple[frozenset[IndexName], tuple[str, ...]]:
-    held = frozenset(index for index, kept in lists.items() if holds_name(kept.names, project))
+def _find_lookalikes(lists: dict[IndexName, _List], project: ProjectName) -> tuple[str, ...]:
     different = {kept.sha256: kept.names for kept in lists.values()}
     alike = {name for names in different.values() for name in find_lookalikes(names, project, limit=_MOST_LOOKALIKES)}
-    return held, tuple(sorted(alike))[:_MOST_LOOKALIKES]
+    return tuple(sorted(alike))[:_MOST_LOOKALIKES]
