@@ -42,6 +42,7 @@ from strongroom.services.mirror.name_lists import NameLists
 from strongroom.services.mirror.names import UpstreamNames
 from strongroom.services.mirror.pages import PageMirror
 from strongroom.services.mirror.parts import Parts
+from strongroom.services.prefetch import Prefetch
 from strongroom.services.promotion import Dependencies, Promotions
 from strongroom.services.publish import Publish
 from strongroom.services.releases import Releases
@@ -84,6 +85,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
             importing=Importing(publish),
             indexes=Indexes(catalog, clock, passage.parts.seals),
             passage=passage,
+            prefetch=Prefetch(catalog, mirror, clock),
             promotions=Promotions(catalog, clock, secrets, Dependencies(catalog, blobs, clock, mirror), names),
             publish=publish,
             releases=Releases(catalog, clock),

@@ -18,6 +18,7 @@ from strongroom.adapters.memory.catalog import MemoryCatalog
 from strongroom.core.index_settings import IndexChanges
 from strongroom.core.names import IndexName, ProjectPattern, parse_filename, parse_index_name, parse_user_name
 from strongroom.core.reservations import Hold
+from strongroom.core.rules import Rules
 from strongroom.core.upload import UploadForm
 from strongroom.http.assembly import Assembled, Parts, assemble
 from strongroom.http.lane import LANE_ROUTES, Lane
@@ -30,6 +31,7 @@ from strongroom.services.exemptions import Exemptions
 from strongroom.services.explain import Explain
 from strongroom.services.importing import Importing
 from strongroom.services.indexes import Indexes
+from strongroom.services.prefetch import Prefetch
 from strongroom.services.promotion import Dependencies, Promotions
 from strongroom.services.publish import Publish
 from strongroom.services.releases import Releases
@@ -39,6 +41,7 @@ from strongroom.services.sign_in import SignIn
 from strongroom.services.tokens import Tokens
 from strongroom.services.trial import Trial
 from strongroom.services.upkeep import Upkeep
+from tests.access_matrix.exempting import add_exemptions
 from tests.access_matrix.oracle import EXISTING_INDEXES, EXISTING_PROJECTS, OPEN_INDEXES
 from tests.access_matrix.promoting import add_promotions
 from tests.crash.wheel import make_wheel
@@ -107,6 +110,7 @@ class World:
         for index in sorted(EXISTING_INDEXES):
             self.run(self._fill(parse_index_name(index)))
         self.run(self.catalog.write(add_promotions))
+        self.run(self.catalog.write(add_exemptions))
         parts = Parts(services=self.services, default_index=IndexName("main"))
         self.assembled: Assembled = assemble(parts)
         self.run(self.assembled.cache.refresh())
@@ -154,7 +158,8 @@ class World:
                 yield start + route.path
 
     async def _fill(self, index: IndexName) -> None:
-        await self.services.indexes.create(OPERATOR, index, IndexChanges(anonymous_read=index in OPEN_INDEXES))
+        changes = IndexChanges(anonymous_read=index in OPEN_INDEXES, rules=Rules(takes_sdists=False))
+        await self.services.indexes.create(OPERATOR, index, changes)
         await self.services.shield.hold(OPERATOR, Wish(index, HELD_NAME, Hold.RESERVED))
         for project in sorted(name for name in EXISTING_PROJECTS if name.endswith(f"-{index}")):
             wheel = make_wheel(project, "1.0")
@@ -181,6 +186,7 @@ def _make_services(
         explain=Explain(catalog, FakeMirror(), clock),
         importing=Importing(publish),
         indexes=Indexes(catalog, clock, FakeSeals()),
+        prefetch=Prefetch(catalog, FakeMirror(), clock),
         promotions=Promotions(catalog, clock, secrets, Dependencies(catalog, blobs, clock)),
         publish=publish,
         releases=Releases(catalog, clock),

@@ -40,6 +40,7 @@ COMMANDS = {
     "explain": Place("explain", "explain", "Say where a name comes from, and what hides its files."),
     "promote": Place("promote", "promote", "Make releases of one index visible in another."),
     "promotion": Place("promote", "group", "List, approve, refuse and undo promotions."),
+    "mirror": Place("mirror", "group", "Fill the cache of upstream files ahead of time."),
     "audit": Place("audit", "group", "Read the audit log, and prove it whole."),
     "verify": Place("upkeep", "verify", "Check that every byte is there."),
     "sweep": Place("upkeep", "sweep", "Remove bytes that nobody needs."),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # so that one use case can be imported without all others
     from strongroom.services.importing import Importing
     from strongroom.services.indexes import Indexes
     from strongroom.services.mirror.mirror import Passage
+    from strongroom.services.prefetch import Prefetch
     from strongroom.services.promotion import Promotions
     from strongroom.services.publish import Publish
     from strongroom.services.releases import Releases
@@ -49,6 +50,7 @@ class Services:
     importing: Importing
     indexes: Indexes
     passage: Passage
+    prefetch: Prefetch
     promotions: Promotions
     publish: Publish
     releases: Releases
