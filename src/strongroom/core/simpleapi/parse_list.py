@@ -20,6 +20,7 @@ _SEPARATORS = re.compile(rb"[-_.]+")
 _HTML_SIGNS = re.compile(rb"pypi:repository-version|simple index|links for", re.IGNORECASE)
 _CARRY_BYTES = 4096
 """No entry of a list is longer; what a chunk cuts in two is read again with the next one."""
+_ANCHORS_LOOKED_AT = 20
 _MOST_NAMES = 10_000_000
 
 
@@ -78,8 +79,20 @@ class NameReader:
             for match in _ANCHOR.finditer(text):
                 found.append(match[2] or _read_href(match[1] or b""))
                 end = match.end() if match[2] else match.start()
+            self._has_sign = self._has_sign or _names_its_links(text)
         self._names.update(_normalize(found))
         return end
+
+
+def _names_its_links(text: bytes) -> bool:
+    """Return whether the first anchors are called as the last parts of their URLs, as a list's are (PEP 503).
+
+    For lists without a title: PEP 503 asks for none.
+    """
+    first = [match for match, _ in zip(_ANCHOR.finditer(text), range(_ANCHORS_LOOKED_AT), strict=False)]
+    named = [(match[2] or b"", _read_href(match[1] or b"")) for match in first]
+    alike = sum(text != b"" and _normalize([text]) == _normalize([url]) for text, url in named)
+    return alike > len(first) // 2
 
 
 def _read_href(attributes: bytes) -> bytes:
