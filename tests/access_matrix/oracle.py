@@ -76,6 +76,8 @@ def expect(who: Who, demand: Demand, *, target: Target) -> set[str]:
         return _on_new_promotion(who, target)
     if demand.on in {"promotion", "promotion-decision"}:
         return _on_promotion(who, target, right=demand.right)
+    if demand.on.startswith("exemption"):
+        return _on_exemption(who, target, on=demand.on)
     return _on_account(who, target, on=demand.on)
 
 
@@ -135,6 +137,17 @@ def _on_promotion(who: Who, target: Target, *, right: str) -> set[str]:
     if right == "read" or may(who, right, **place):
         return {"ok"}
     return {"403"} if may(who, "read", **place) else {"404"}
+
+
+def _on_exemption(who: Who, target: Target, *, on: str) -> set[str]:
+    """Who signed in and reads the project asks and sees; who manages the whole index decides about what he sees."""
+    project = None if on == "exemption-list" else target.project
+    there = target.index in EXISTING_INDEXES and target.exists
+    if not there or not may(who, "read", index=target.index, project=project):
+        return {"404"}
+    if on == "exemption-decision" and not may(who, "manage", index=target.index):
+        return {"403"}
+    return {"ok"}
 
 
 def _on_account(who: Who, target: Target, *, on: str) -> set[str]:

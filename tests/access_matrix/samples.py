@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from tests.access_matrix.demands import DEMANDS
+from tests.access_matrix.exempting import MISSING_EXEMPTION, exemption_targets, wish_targets
 from tests.access_matrix.identities import Identity
 from tests.access_matrix.oracle import EXISTING_INDEXES, EXISTING_PROJECTS, Target
 from tests.access_matrix.promoting import MISSING_PROMOTION, known_targets, new_targets
@@ -23,6 +24,9 @@ _YANK = b'{"reason": "broken"}'
 _BODIES = {
     ("POST", "/api/v1/indexes"): b'{"name": "fresh"}',
     ("PATCH", "/api/v1/indexes/{index}"): b'{"accepts_uploads": false}',
+    ("POST", "/api/v1/indexes/{index}/rules/trial"): b"{}",
+    ("POST", "/api/v1/indexes/{index}/exemptions"): b'{"project": "own-main", "reason": "it is needed"}',
+    ("POST", "/api/v1/indexes/{index}/exemptions/{exemption}/decision"): b'{"decision": "approve"}',
     ("PUT", "/api/v1/indexes/{index}/names/{pattern}"): b'{"hold": "reserved", "reason": "ours"}',
     ("PUT", "/api/v1/indexes/{index}/projects/{project}/status"): b'{"status": "archived"}',
     ("PUT", "/api/v1/indexes/{index}/projects/{project}/releases/{version}/yank"): _YANK,
@@ -61,6 +65,8 @@ def cases_of(method: str, route: str, *, identity: Identity) -> Iterator[Case]:
         yield from _uploads(method, route, identity=identity)
     elif DEMANDS[method, route].on in {"promote", "promotion", "promotion-decision"}:
         yield from _promotions(method, route, identity=identity)
+    elif DEMANDS[method, route].on in {"exemption", "exemption-request", "exemption-decision"}:
+        yield from _exemptions(method, route, identity=identity)
     elif "{user}" in route or "{token}" in route:
         yield from _accounts(method, route, identity=identity)
     else:
@@ -95,6 +101,18 @@ def _promotions(method: str, route: str, *, identity: Identity) -> Iterator[Case
     for promotion_id, target in known_targets(route):
         ask = _ask(method, route, values={"{promotion}": promotion_id}, identity=identity)
         yield Case(method, route, ask, target, note="there" if target.exists else "missing", said=(promotion_id,))
+
+
+def _exemptions(method: str, route: str, *, identity: Identity) -> Iterator[Case]:
+    if "{exemption}" not in route:
+        for body, target in wish_targets():
+            ask = Ask(method, route.replace("{index}", target.index), (*identity.headers, *_JSON), body)
+            yield Case(method, route, ask, target, note=_note(target))
+        return
+    for exemption_id, target in exemption_targets():
+        values = {"{index}": target.index, "{exemption}": exemption_id}
+        ask = _ask(method, route, values=values, identity=identity)
+        yield Case(method, route, ask, target, note="there" if target.exists else "missing")
 
 
 def _accounts(method: str, route: str, *, identity: Identity) -> Iterator[Case]:
@@ -135,6 +153,7 @@ def _values(target: Target, identity: Identity) -> dict[str, str]:
         "{pattern}": HELD_NAME,
         "{version}": "1.0",
         "{filename}": f"{project.replace('-', '_')}-1.0-py3-none-any.whl",
+        "{exemption}": MISSING_EXEMPTION,
         "{promotion}": MISSING_PROMOTION,
         "{user}": identity.who.user or "u-nothing",
         "{token}": identity.token_id or MISSING_TOKEN,
