@@ -13,11 +13,12 @@ from typing import BinaryIO, cast
 
 from strongroom.core.archive.fault import Fault
 from strongroom.core.archive.limits import MIB, Limits
+from strongroom.core.archive.paths import decode_path
 from strongroom.core.archive.wheel import find_dist_info
 from strongroom.core.archive.zip_content import read_member
 from strongroom.core.archive.zip_end import read_end
 from strongroom.core.archive.zip_layout import match_local, read_directory
-from strongroom.core.archive.zip_records import CentralHeader
+from strongroom.core.archive.zip_records import FLAG_UTF8, CentralHeader
 from strongroom.core.distfile import DistributionName, parse_distribution_filename
 from strongroom.core.errors import InvalidName, UpstreamFault
 from strongroom.core.model import PackageType
@@ -130,9 +131,11 @@ def _read(file: _Pieces, name: DistributionName, *, total_bytes: int, limits: Li
     file.demand(end.directory_offset, end.directory_size)
     headers = read_directory(binary, end)
     path, header = _find_metadata(headers, name)
+    if max(header.common.packed_size, header.common.unpacked_size) > limits.metadata_bytes:
+        raise Fault("entry-too-large", f"METADATA has more than the {limits.metadata_bytes} bytes allowed")
     before = min(_next_offset(headers, header), end.directory_offset)
-    if before - header.header_offset > min(header.common.packed_size, limits.metadata_bytes) + _LARGEST_FRAME:
-        raise Fault("entry-too-large", "METADATA is larger than allowed, or followed by something else")
+    if before - header.header_offset > header.common.packed_size + _LARGEST_FRAME:
+        raise Fault("zip-gap", "There is data between METADATA and the entry behind it")
     file.demand(header.header_offset, before - header.header_offset)
     member, _ = match_local(binary, header, path=path, before=before)
     return read_member(binary, member, most_bytes=limits.metadata_bytes)
@@ -140,13 +143,21 @@ def _read(file: _Pieces, name: DistributionName, *, total_bytes: int, limits: Li
 
 def _find_metadata(headers: Sequence[CentralHeader], name: DistributionName) -> tuple[str, CentralHeader]:
     """Return the one METADATA of the one `.dist-info`; raises `Fault`."""
-    # Names in odd encodings are nobody's METADATA, so they need not be read exactly.
-    paths = [(header.common.name.decode("utf-8", "replace"), header) for header in headers]
+    paths = [(_decode(header), header) for header in headers]
     wanted = f"{find_dist_info((path for path, _ in paths), name)}/METADATA"
     found = [(path, header) for path, header in paths if path == wanted]
     if len(found) != 1:
         raise Fault("metadata-missing", "It has no METADATA" if not found else "It has several METADATA")
     return found[0]
+
+
+def _decode(header: CentralHeader) -> str:
+    """Return the entry's path; raises `Fault` for what says falsely that it is UTF-8."""
+    if header.common.flags & FLAG_UTF8:
+        return decode_path(header.common.name)
+    # APPNOTE, appendix D: without the flag it is code page 437. The gate refuses what is not
+    # ASCII then; here it is somebody else's wheel, and no such path is METADATA.
+    return header.common.name.decode("cp437")
 
 
 def _next_offset(headers: Sequence[CentralHeader], header: CentralHeader) -> int:
