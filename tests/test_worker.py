@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from strongroom.core.errors import StrongroomError, Unavailable
+from strongroom.core.mirrored import Copy
+from strongroom.ports import Transaction
 from strongroom.services.mirror.asked import AskedCounter
 from strongroom.services.mirror.files import FileMirror
 from strongroom.services.mirror.mirror import Mirroring, Passage
@@ -14,7 +19,8 @@ from strongroom.services.mirror.name_lists import NameLists
 from strongroom.services.mirror.names import UpstreamNames
 from strongroom.services.mirror.pages import PageMirror
 from strongroom.worker import Job, at_work, upstream_jobs
-from tests.factories import DEMO, PUBLIC
+from tests.factories import DEMO, PUBLIC, a_copy
+from tests.fakes import START
 from tests.services.mirror.mirrored import Town
 
 
@@ -88,3 +94,38 @@ def test_lists_of_names_come_soon_after_the_start_and_askings_are_kept() -> None
     asyncio.run(scene())
     assert [asked.kind for asked in town.client.asked] == ["list"]
     assert [item.count for item in town.house.look(lambda tx: tx.asked_names.list())] == [1]
+
+
+def save_copy(tx: Transaction, copy: Copy) -> None:
+    """Store what is kept of a file."""
+    tx.copies.save(copy)
+
+
+def test_room_for_upstream_files_is_made_where_there_is_a_limit(caplog: pytest.LogCaptureFixture) -> None:
+    """Every ten minutes; without a limit nothing is given up."""
+    caplog.set_level(logging.INFO)
+    town = Town()
+    parts = town.parts
+    passage = Passage(
+        parts,
+        mirror=Mirroring(PageMirror(parts), FileMirror(parts)),
+        names=UpstreamNames(parts.catalog, parts.blobs),
+        lists=NameLists(parts),
+        asked=AskedCounter(parts.catalog, parts.clock),
+    )
+    copies = [a_copy("demo-1.0.tar.gz"), a_copy("demo-2.0.tar.gz", last_used_at=START + timedelta(hours=1))]
+    for copy in copies:
+        town.house.change(partial(save_copy, copy=copy))
+    town.house.clock.advance(timedelta(days=1))
+    unlimited = upstream_jobs(passage)
+    limited = upstream_jobs(passage, cache_bytes=20)
+    (making_room,) = [job for job in limited if job.name not in {job.name for job in unlimited}]
+    assert making_room.every_seconds == 600
+
+    async def scene() -> None:
+        for _ in range(2):
+            await making_room.run()
+
+    asyncio.run(scene())
+    assert [copy.filename for copy in town.house.look(lambda tx: tx.copies.list_least_used(9))] == ["demo-2.0.tar.gz"]
+    assert [record.message for record in caplog.records].count("gave up copies of upstream files") == 1

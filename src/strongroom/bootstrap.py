@@ -233,7 +233,7 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
         await assembled.cache.refresh()
         jobs = (
             *regular_jobs(services, assembled.authenticator.take_last_used),
-            *upstream_jobs(services.passage),
+            *upstream_jobs(services.passage, cache_bytes=settings.upstream_cache_bytes),
         )
         async with at_work(jobs):
             building = asyncio.create_task(assembled.api.prepare())  # FastAPI loads while the first pages are served

@@ -13,7 +13,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from multiprocessing import parent_process
 
@@ -65,9 +65,20 @@ def regular_jobs(services: Services, take_last_used: Callable[[], dict[TokenId, 
     )
 
 
-def upstream_jobs(passage: Passage) -> tuple[Job, ...]:
-    """Return the jobs about upstreams: fetching the lists of names, writing down what was used and what nobody owns."""
+def upstream_jobs(passage: Passage, *, cache_bytes: int = 0) -> tuple[Job, ...]:
+    """Return the jobs about upstreams: fetching the lists of names, writing down what was used and what nobody owns.
+
+    Copies of files beyond `cache_bytes` are given up; 0 means that there is room for all.
+    """
+
+    async def make_room() -> None:
+        report = await passage.mirror.files.make_room(cache_bytes)
+        if report.copies:
+            _log.info("gave up copies of upstream files", extra={"fields": asdict(report)})
+
+    making_room = (Job("make room for upstream files", 600, make_room, first_seconds=300),) if cache_bytes else ()
     return (
+        *making_room,
         # Each hour, so that a list that could not be fetched is tried for again; one that is a day old is due.
         Job("fetch the lists of upstreams' names", 3600, passage.lists.refresh_due, first_seconds=30),
         Job("keep names that nobody owns", 60, passage.asked.flush, first_seconds=60),

@@ -375,6 +375,7 @@ def test_a_licence_is_looked_up_before_a_file_leaves() -> None:
         read = FakeMirror.get_metadata
 
         async def get_metadata(index: Index, file: UpstreamFile) -> bytes:
+            place.mirror.copies[copy.index, copy.filename] = copy  # shown at once, written a little later
             await place.add(lambda tx: tx.copies.save(copy))
             return await read(place.mirror, index, file)
 

@@ -131,7 +131,7 @@ class Download:
         gates, copy = await self.catalog.read(lambda tx: _load_gates(tx, route, file=file))
         if wants_licence(gates) and (copy is None or copy.licence is None):
             await self.mirror.get_metadata(route.end, file)
-            gates, copy = await self.catalog.read(lambda tx: _load_gates(tx, route, file=file))
+            copy = await self.mirror.find_copy(file)  # not of the catalog: it is written there a little later
         now = self.clock.now()
         verdict = screen(file, gates, now=now, copy=copy)
         if isinstance(verdict, Refuse):
