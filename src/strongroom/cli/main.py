@@ -31,6 +31,8 @@ COMMANDS = {
     "grant": Place("grant", "group", "Give users rights and take them away."),
     "token": Place("token", "group", "Make, list, revoke and rotate tokens."),
     "index": Place("index", "group", "Make, list, change and delete indexes."),
+    "rules": Place("rules", "group", "Show, set and try what comes through from upstreams."),
+    "exemption": Place("exemption", "group", "Ask for exemptions from rules, and decide them."),
     "name": Place("shield", "group", "Reserve, claim, overlay and release names."),
     "import": Place("import_", "command", "Publish a directory of wheels and sdists."),
     "yank": Place("release", "yank", "Hide a release from all who did not pin it."),

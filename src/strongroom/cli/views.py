@@ -12,11 +12,14 @@ import msgspec
 from strongroom.cli.output import View
 from strongroom.core.access import Grant, Token, describe_grant
 from strongroom.core.events import Entry
+from strongroom.core.exemptions import Exemption
 from strongroom.core.model import File, Index, Project
 from strongroom.core.reservations import Reservation
 from strongroom.core.rule_text import rule_sentences
+from strongroom.core.rules import Rules
 from strongroom.services.accounts import Account
 from strongroom.services.shield import NameReport
+from strongroom.services.trial import HiddenFile
 
 
 def view_account(account: Account) -> View:
@@ -76,6 +79,54 @@ def view_index(index: Index) -> View:
         "forbids_reserved": index.forbids_reserved,
         "needs_approval": index.needs_approval,
         "created": _time(index.created_at),
+    }
+
+
+def view_rules(rules: Rules) -> View:
+    """Show what comes through an index from upstreams, part by part."""
+    return {
+        "cooldown_seconds": None if rules.cooldown is None else rules.cooldown // timedelta(seconds=1),
+        "allowed": list(rules.allowed),
+        "denied": list(rules.denied),
+        "takes_sdists": rules.takes_sdists,
+        "takes_yanked": rules.takes_yanked,
+        "platforms": list(rules.platforms),
+        "max_size_bytes": rules.max_size_bytes,
+        "licences": list(rules.licences),
+        "takes_unknown_licences": rules.takes_unknown_licences,
+        "sentences": list(rule_sentences(rules)),
+    }
+
+
+def view_hidden_file(hidden: HiddenFile) -> View:
+    """Show a file that rules would have hidden."""
+    return {
+        "index": hidden.index,
+        "project": hidden.project,
+        "version": hidden.version,
+        "filename": hidden.filename,
+        "at": _time(hidden.at),
+        "rule": hidden.code,
+        "reason": hidden.reason,
+    }
+
+
+def view_exemption(exemption: Exemption) -> View:
+    """Show an exemption; without versions or a rule it is from all of them."""
+    return {
+        "id": exemption.exemption_id,
+        "index": exemption.index,
+        "project": exemption.project,
+        "versions": str(exemption.versions),
+        "rule": exemption.code or None,
+        "reason": exemption.reason,
+        "requested_by": exemption.requested_by,
+        "requested": _time(exemption.requested_at),
+        "expires": _time(exemption.expires_at),
+        "decision": exemption.decision.value,
+        "decided_by": exemption.decided_by or None,
+        "decided": _time(exemption.decided_at),
+        "decision_reason": exemption.decision_reason,
     }
 
 
