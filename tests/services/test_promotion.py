@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from strongroom.adapters.memory.log import MemoryEvents
-from strongroom.core.access import Right
+from strongroom.core.access import ProjectTarget, Right
 from strongroom.core.errors import (
     FileExists,
     Forbidden,
@@ -27,6 +27,7 @@ from strongroom.core.names import IndexName, parse_filename, parse_project_name,
 from strongroom.core.promotions import Stage
 from strongroom.core.reservations import Hold, Reservation
 from strongroom.ports import NameKnowledge, Transaction
+from strongroom.services.download import Download
 from strongroom.services.promotion import Options
 from tests.factories import (
     MAIN,
@@ -316,3 +317,44 @@ def test_quarantine_stops_on_either_side(stages: Stages) -> None:
         assert refusal.value.code == "project-quarantined"
         stages.house.change(lambda tx: tx.projects.save(a_project("core", index="staging")))
     assert stages.visible() == []
+
+
+def test_urls_stay_as_they_are(stages: Stages) -> None:
+    """The file is served under its old URL in staging and under the target's; after an undo staging still has it."""
+    download = Download(stages.house.catalog, stages.blobs, stages.mirror, stages.house.clock)
+    filename = parse_filename("core-1.0-py3-none-any.whl")
+
+    def served(index: IndexName) -> str:
+        return wait(download.get_file(ProjectTarget(index, CORE), filename)).file.sha256
+
+    promotion = stages.promote("core").promotion
+    assert promotion is not None
+    assert served(STAGING) == served(MAIN) == sha256_of(filename)
+    wait(stages.promotions.undo(OPERATOR, promotion.promotion_id))
+    assert served(STAGING) == sha256_of(filename)
+    with pytest.raises(NotFound):
+        served(MAIN)
+
+
+def test_an_installer_sees_all_or_none(stages: Stages) -> None:
+    """Whatever reads the catalog while promotions and their undoing run finds five packages or nothing."""
+
+    async def read_while_promoting() -> set[int]:
+        seen: set[int] = set()
+
+        async def look() -> None:
+            for _ in range(200):
+                seen.add(await stages.house.catalog.read(lambda tx: tx.files.count(MAIN)))
+                await asyncio.sleep(0)
+
+        async def promote() -> None:
+            for _ in range(5):
+                outcome = await stages.promotions.promote(OPERATOR, selections(*FIVE), source=STAGING, target=MAIN)
+                assert outcome.promotion is not None
+                stages.house.clock.advance(timedelta(minutes=1))
+                await stages.promotions.undo(OPERATOR, outcome.promotion.promotion_id)
+
+        await asyncio.gather(look(), look(), promote())
+        return seen
+
+    assert asyncio.run(read_while_promoting()) == {0, 5}
