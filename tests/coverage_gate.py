@@ -13,10 +13,14 @@ OVERALL = 90
 GUARDED = (
     "src/strongroom/core/access.py",
     "src/strongroom/core/delegation.py",
+    "src/strongroom/core/reservations.py",
+    "src/strongroom/core/sources.py",
     "src/strongroom/core/tokens.py",
     "src/strongroom/core/upload.py",
     "src/strongroom/core/archive/*",
+    "src/strongroom/core/policies/upstream_name.py",
     "src/strongroom/services/publish.py",
+    "src/strongroom/services/shield.py",
     "src/strongroom/services/sign_in.py",
     "src/strongroom/adapters/blobs/local.py",
 )
