@@ -21,7 +21,7 @@ from strongroom.core.wanted import Wanted, unreadable
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 _OPTION = re.compile(r"\s--?[A-Za-z]")
 _HASH = re.compile(r"\s--hash[=\s]\s*(\S*)")
-_INCLUDES = re.compile(r"(?:-r|-c|--requirements?|--constraints?)(?![A-Za-z])")
+_INCLUDES = re.compile(r"-[rc]|--requirement|--constraint")
 _ELSEWHERE = re.compile(
     r"-e|--editable|\.{0,2}[/\\]|\.$|[A-Za-z]:[/\\]|file:|[A-Za-z+]+://|[^\s;@]+\.(?:whl|zip|tar\.gz)$"
 )
