@@ -50,11 +50,12 @@ _ACTOR = Actor(name="test")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back."""
+    """What came back; a body that is not whole was broken off."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+    is_whole: bool = True
 
     # Any would hide nothing here: a body is whatever JSON says, and each test says what it expects.
     def json(self) -> dict[str, object]:
@@ -84,6 +85,7 @@ class ReadingRoom:
     app: ASGIApp
     cache: Cache
     runner: asyncio.Runner
+    mirror: FakeMirror
     extensions: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def run(self, coroutine: Coroutine[object, object, T]) -> T:
@@ -122,11 +124,16 @@ class ReadingRoom:
 
     def add_index(self, name: str, *, anonymous_read: bool = False) -> Index:
         """Make an index."""
-        index = an_index(name, anonymous_read=anonymous_read)
+        return self.store_index(an_index(name, anonymous_read=anonymous_read))
+
+    def store_index(self, index: Index) -> Index:
+        """Store an index with all its settings."""
 
         def change(tx: Transaction) -> Index:
             tx.indexes.add(index)
-            tx.events.append(IndexCreated(index=index.name, anonymous_read=anonymous_read), at=START, actor=_ACTOR)
+            tx.events.append(
+                IndexCreated(index=index.name, anonymous_read=index.anonymous_read), at=START, actor=_ACTOR
+            )
             return index
 
         return self.run(self.catalog.write(change))
@@ -217,7 +224,7 @@ def reading_room(directory: Path | None = None, *, public_url: str | None = None
             files=Files(download, cache),
             default_index=MAIN,
         )
-        room = ReadingRoom(catalog, blobs, clock, secrets, Catching(lane), cache, runner)
+        room = ReadingRoom(catalog, blobs, clock, secrets, Catching(lane), cache, runner, mirror)
         room.add_index("main")
         yield room
 
@@ -243,8 +250,9 @@ async def _exchange(app: ASGIApp, scope: Scope) -> Reply:
     assert len(set(names)) == len(names), f"a header was sent twice: {names}"
     body = b"".join(_part_body(part) for part in rest)
     headers = {name.decode(): value.decode("latin-1") for name, value in start["headers"]}
-    assert scope["method"] == "HEAD" or int(headers.get("content-length", len(body))) == len(body)
-    return Reply(start["status"], headers, body)
+    is_whole = not rest[-1].get("more_body", False)
+    assert scope["method"] == "HEAD" or not is_whole or int(headers.get("content-length", len(body))) == len(body)
+    return Reply(start["status"], headers, body, is_whole)
 
 
 def _part_body(part: Message) -> bytes:
