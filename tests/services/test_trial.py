@@ -66,7 +66,7 @@ def names(report: TrialReport) -> list[str]:
     return [item.filename for item in report.hidden]
 
 
-def use(house: House, name: str, at: datetime, *, is_stored: bool = True) -> None:
+def use(house: House, name: str, *, at: datetime, is_stored: bool = True) -> None:
     """Set when the copy was last used, and whether its bytes are still here."""
     house.change(lambda tx: tx.copies.save(a_copy(name, last_used_at=at, is_stored=is_stored)))
 
@@ -116,9 +116,9 @@ def test_only_the_last_days_count(house: House) -> None:
 def test_what_came_earlier_is_judged_at_its_last_use(house: House) -> None:
     """Two days after its storing it would still have waited, five days after not; its bytes may be gone."""
     for is_stored in (True, False):
-        use(house, YOUNG, START + DAY, is_stored=is_stored)
+        use(house, YOUNG, at=START + DAY, is_stored=is_stored)
         assert names(tried(house, THREE_DAYS, days=9)) == [YOUNG]
-        use(house, YOUNG, START + 5 * DAY, is_stored=is_stored)
+        use(house, YOUNG, at=START + 5 * DAY, is_stored=is_stored)
         report = tried(house, THREE_DAYS, days=9)
         assert (report.judged, report.hidden) == (1, ())
 

@@ -19,7 +19,7 @@ from strongroom.core.model import File, Index
 from strongroom.core.names import Filename, Sha256
 from strongroom.core.pages import demand_offered, demand_status
 from strongroom.core.policy import Refuse
-from strongroom.core.screening import Gate, next_change, screen, wants_licence
+from strongroom.core.screening import Gate, needs_metadata, next_change, screen
 from strongroom.core.sources import AskUpstreams, Overlaid, Owned, Route, Source, find_source
 from strongroom.core.upstream import Delivery
 from strongroom.ports import Arriving, Blobs, Catalog, Clock, Mirror, Transaction
@@ -129,7 +129,7 @@ class Download:
         file = found.file
         assert isinstance(file, UpstreamFile)
         gates, copy = await self.catalog.read(lambda tx: _load_gates(tx, route, file=file))
-        if wants_licence(gates) and (copy is None or copy.licence is None):
+        if needs_metadata(file, gates, copy=copy):
             await self.mirror.get_metadata(route.end, file)
             copy = await self.mirror.find_copy(file)  # not of the catalog: it is written there a little later
         now = self.clock.now()
