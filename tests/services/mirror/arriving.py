@@ -18,6 +18,7 @@ from strongroom.core.names import Sha256
 from strongroom.ports import Arriving, Blobs, Incoming, Transaction
 from strongroom.services.mirror.files import FileMirror
 from strongroom.services.mirror.parts import Parts
+from tests.archives.wheels import Wheel, metadata_of
 from tests.factories import a_mirror, an_upstream_file
 from tests.fakes import FrozenClock, SeededSecrets
 
@@ -26,6 +27,7 @@ T = TypeVar("T")
 INDEX = a_mirror()
 WHEEL = "demo-1.0-py3-none-any.whl"
 SDIST = "demo-1.0.tar.gz"
+METADATA = metadata_of("demo", "1.0", "License-Expression: mit", "X-Odd: \u00fc\r")
 LONG = bytes(range(256)) * 4096 * 3
 """Three megabytes: more than stays in memory while it arrives."""
 
@@ -163,3 +165,18 @@ async def settle() -> None:
     """Let all that can run have its turn."""
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+def offer_wheel(passage: Passage, *, relayed: bytes | None = None, promised: bytes | None = None) -> UpstreamFile:
+    """Offer a wheel; with `promised`, its page advertises METADATA of that digest, and `relayed` is what comes."""
+    file = passage.offer(WHEEL, Wheel(metadata=METADATA).build())
+    if relayed is not None:
+        passage.client.site.bytes_instead[f"{file.url}.metadata"] = relayed
+    if promised is not None:
+        file = replace(file, has_upstream_metadata=True, metadata_sha256=digest_of(promised))
+    return file
+
+
+def kinds(passage: Passage) -> list[str]:
+    """Return what the upstream was asked for, in order."""
+    return [asked.kind for asked in passage.client.asked]

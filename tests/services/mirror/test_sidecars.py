@@ -8,45 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from strongroom.adapters.upstream.memory import MemoryUpstreams
 from strongroom.core.errors import NotFound, UpstreamFault
 from strongroom.core.mirrored import UpstreamFile
-from strongroom.ports import Origin, Part
 from strongroom.services.mirror.sidecars import metadata_url
-from tests.archives.wheels import Wheel, metadata_of
-from tests.factories import a_mirror, an_upstream
 from tests.services.house import wait
-from tests.services.mirror.arriving import INDEX, SDIST, WHEEL, Passage, begin, digest_of, settle
+from tests.services.mirror.arriving import INDEX, METADATA, SDIST, Passage, begin, digest_of, kinds, offer_wheel, settle
 
-METADATA = metadata_of("demo", "1.0", "License-Expression: mit", "X-Odd: \u00fc\r")
-LARGE = {f"demo/{number}.py": bytes(f"# {number}\n" * 900, "ascii") for number in range(900)}
 PROVENANCE = b'{"version": 1,  "attestation_bundles": []}'
-
-
-class Forger(MemoryUpstreams):
-    """An upstream whose ranges can be forged: what `forge` returns is given instead."""
-
-    forged: bytes | None = None
-
-    async def get_part(self, origin: Origin, url: str, *, start: int, length: int) -> Part | None:
-        """Return a part, of the forged wheel if there is one."""
-        true = self.site.bytes_instead[url]
-        if self.forged is not None:
-            self.site.bytes_instead[url] = self.forged
-        try:
-            return await super().get_part(origin, url, start=start, length=length)
-        finally:
-            self.site.bytes_instead[url] = true
-
-
-def offer_wheel(passage: Passage, *, relayed: bytes | None = None, promised: bytes | None = None) -> UpstreamFile:
-    """Offer a wheel; with `promised`, its page advertises METADATA of that digest, and `relayed` is what comes."""
-    file = passage.offer(WHEEL, Wheel(metadata=METADATA).build())
-    if relayed is not None:
-        passage.client.site.bytes_instead[f"{file.url}.metadata"] = relayed
-    if promised is not None:
-        file = replace(file, has_upstream_metadata=True, metadata_sha256=digest_of(promised))
-    return file
 
 
 def offer_provenance(passage: Passage, content: bytes | None) -> UpstreamFile:
@@ -55,11 +23,6 @@ def offer_provenance(passage: Passage, content: bytes | None) -> UpstreamFile:
     if content is not None:
         passage.client.site.bytes_instead["https://upstream.example/provenance"] = content
     return file
-
-
-def kinds(passage: Passage) -> list[str]:
-    """Return what the upstream was asked for, in order."""
-    return [asked.kind for asked in passage.client.asked]
 
 
 def test_metadata_with_a_promised_digest_is_relayed_and_kept() -> None:
@@ -120,106 +83,6 @@ def test_metadata_that_cannot_be_trusted_is_read_from_the_wheel(relayed: bytes |
         await passage.mirror.close()
         assert passage.blobs.digests() == {digest_of(METADATA)}
         assert "file" not in kinds(passage)
-
-    wait(scene())
-
-
-@pytest.mark.parametrize("wheel", [Wheel(metadata=METADATA), Wheel(metadata=METADATA, files=LARGE)])
-@pytest.mark.parametrize("ranges", ["ranges", "no ranges"])
-def test_metadata_is_made_where_the_upstream_has_none(wheel: Wheel, ranges: str) -> None:
-    """Byte for byte; of a large wheel only the end and a little more is fetched, unless there are no ranges."""
-
-    async def scene() -> None:
-        passage = Passage()
-        passage.client.site.has_ranges = ranges == "ranges"
-        file = passage.offer(WHEEL, wheel.build())
-        assert await passage.mirror.get_metadata(INDEX, file) == METADATA
-        await passage.mirror.close()
-        copy = (await passage.copies())[0]
-        assert (copy.metadata_sha256, copy.licence) == (digest_of(METADATA), "MIT")
-        assert (copy.stored_at is None) == (ranges == "ranges")
-        assert ("file" in kinds(passage)) == (ranges == "no ranges")
-        await passage.assert_tidy()
-
-    wait(scene())
-
-
-def test_a_stored_wheel_is_read_here() -> None:
-    """The upstream is not asked; it may be gone, or the index offline."""
-
-    async def scene() -> None:
-        passage = Passage()
-        file = offer_wheel(passage)
-        await passage.fetch(file)
-        offline = a_mirror(upstream=replace(an_upstream(), is_offline=True))
-        assert await passage.mirror.get_metadata(offline, file) == METADATA
-        await passage.mirror.close()
-        (copy,) = await passage.copies()
-        assert (copy.metadata_sha256, copy.size_bytes) == (digest_of(METADATA), file.size_bytes)
-        assert kinds(passage) == ["file"]
-
-    wait(scene())
-
-
-@pytest.mark.parametrize("order", ["METADATA first", "wheel first"])
-def test_forged_ranges_lose_to_the_verified_wheel(order: str, caplog: pytest.LogCaptureFixture) -> None:
-    """An upstream gives other METADATA by ranges than in the wheel: once that is stored, its own is served."""
-
-    async def scene() -> None:
-        client = Forger()
-        passage = Passage(client=client)
-        file = replace(offer_wheel(passage), size_bytes=None)
-        client.forged = Wheel(metadata=METADATA.replace(b"description", b"DESCRIPTION")).build()
-        if order == "wheel first":
-            passage.client.chunk_gate = asyncio.Event()
-            arriving = await passage.arriving(file)
-            await passage.mirror.get_metadata(INDEX, file)
-            passage.client.chunk_gate.set()
-            await arriving.stored()
-        else:
-            assert b"DESCRIPTION" in await passage.mirror.get_metadata(INDEX, file)
-            await settle()
-            await passage.fetch(file)
-        await settle()
-        await asyncio.sleep(0.05)
-        assert await passage.mirror.get_metadata(INDEX, file) == METADATA
-        await passage.mirror.close()
-        (copy,) = await passage.copies()
-        assert copy.metadata_sha256 == digest_of(METADATA)
-        await passage.assert_tidy()
-
-    wait(scene())
-    assert "an upstream gave other METADATA than its wheel has" in caplog.messages
-
-
-def test_ranges_of_another_file_are_not_believed() -> None:
-    """They tell another length than the page: the whole wheel is fetched and verified."""
-
-    async def scene() -> None:
-        client = Forger()
-        passage = Passage(client=client)
-        file = offer_wheel(passage)
-        client.forged = Wheel(metadata=METADATA + b"and more").build()
-        assert await passage.mirror.get_metadata(INDEX, file) == METADATA
-        assert kinds(passage)[-1] == "file"
-        await passage.mirror.close()
-
-    wait(scene())
-
-
-def test_a_wheel_that_nobody_can_read_has_no_metadata() -> None:
-    """Ranges and the whole are tried; the error says what is the matter. The wheel itself can be had."""
-
-    async def scene() -> None:
-        passage = Passage()
-        file = passage.offer(WHEEL, b"no archive at all")
-        with pytest.raises(UpstreamFault) as refusal:
-            await passage.mirror.get_metadata(INDEX, file)
-        assert refusal.value.code == "wheel-unreadable"
-        await passage.mirror.close()
-        (copy,) = await passage.copies()
-        assert copy.metadata_sha256 is None
-        assert copy.stored_at is not None
 
     wait(scene())
 
