@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
-from typing import TypeVar
+from typing import TypeVar, assert_never
 from urllib.parse import urlsplit
 
 import msgspec
@@ -96,6 +96,8 @@ def change_index(index: Index, changes: IndexChanges, *, sealed: bytes | None = 
             return replace(changed, upstream=None)
         case UpstreamChanges():
             return replace(changed, upstream=_change_upstream(index, changes.upstream, sealed=sealed))
+        case _:  # pragma: no cover
+            assert_never(changes.upstream)
 
 
 def demand_possible_bases(index: Index, others: Mapping[IndexName, Index]) -> None:
