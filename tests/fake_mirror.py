@@ -6,12 +6,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+from strongroom.adapters.upstream.memory import MemoryUpstreams
 from strongroom.core.access import not_found
 from strongroom.core.errors import UpstreamFault
 from strongroom.core.mirrored import Copy, UpstreamFile, UpstreamPage
 from strongroom.core.model import Index
 from strongroom.core.names import Filename, IndexName, ProjectName
-from tests.fakes import START
+from strongroom.ports import Blobs, Catalog, Clock, Secrets
+from strongroom.services.mirror.asked import AskedCounter
+from strongroom.services.mirror.files import FileMirror
+from strongroom.services.mirror.mirror import Mirroring, Passage
+from strongroom.services.mirror.name_lists import NameLists
+from strongroom.services.mirror.names import UpstreamNames
+from strongroom.services.mirror.pages import PageMirror
+from strongroom.services.mirror.parts import Parts
+from tests.fakes import START, FakeSeals
 
 
 @dataclass(slots=True)
@@ -102,3 +111,15 @@ class FakeAsked:
     def note(self, index: IndexName, project: ProjectName) -> None:
         """Remember the name."""
         self.names.append((index, project))
+
+
+def a_passage(catalog: Catalog, blobs: Blobs, *, clock: Clock, secrets: Secrets) -> Passage:
+    """Make what deals with upstreams, of which there is none."""
+    parts = Parts(catalog, blobs, MemoryUpstreams(), FakeSeals(), clock, secrets)
+    return Passage(
+        parts=parts,
+        mirror=Mirroring(PageMirror(parts), FileMirror(parts)),
+        names=UpstreamNames(catalog, blobs),
+        lists=NameLists(parts),
+        asked=AskedCounter(catalog, clock),
+    )

@@ -46,7 +46,7 @@ from tests.access_matrix.oracle import EXISTING_INDEXES, EXISTING_PROJECTS, OPEN
 from tests.access_matrix.promoting import add_promotions
 from tests.crash.wheel import make_wheel
 from tests.factories import OPERATOR
-from tests.fake_mirror import FakeAsked, FakeMirror
+from tests.fake_mirror import FakeAsked, FakeMirror, a_passage
 from tests.fakes import FakePasswords, FakeSeals, FrozenClock, SeededSecrets
 
 _ATTESTATIONS = '[{"version": 1, "verification_material": {}, "envelope": {}}]'
@@ -186,6 +186,7 @@ def _make_services(
         explain=Explain(catalog, FakeMirror(), clock),
         importing=Importing(publish),
         indexes=Indexes(catalog, clock, FakeSeals()),
+        passage=a_passage(catalog, blobs, clock=clock, secrets=secrets),
         prefetch=Prefetch(catalog, FakeMirror(), clock),
         promotions=Promotions(catalog, clock, secrets, Dependencies(catalog, blobs, clock)),
         publish=publish,
