@@ -68,7 +68,7 @@ def stored(house: House) -> tuple[Exemption, ...]:
     return house.look(lambda tx: tx.exemptions.list())
 
 
-def asked(house: House, caller: Caller = BOB, wish: ExemptionWish = WISH) -> Exemption:
+def asked(house: House, caller: Caller = BOB, *, wish: ExemptionWish = WISH) -> Exemption:
     """Ask for an exemption."""
     return wait(exemptions(house).request(caller, wish))
 
@@ -105,10 +105,10 @@ def test_a_reader_asks_for_an_exemption(house: House) -> None:
 def test_asking_again_is_the_same_request(house: House) -> None:
     """While it waits, whatever the reason; another person's, another version or a later one is a new one."""
     first = asked(house)
-    assert asked(house, BOB, replace(WISH, reason="still")) == first
+    assert asked(house, BOB, wish=replace(WISH, reason="still")) == first
     assert len(house.events()) == 1
     assert asked(house, MIA) != first
-    assert asked(house, BOB, replace(WISH, versions=SpecifierSet("==2.0"))) != first
+    assert asked(house, BOB, wish=replace(WISH, versions=SpecifierSet("==2.0"))) != first
     wait(exemptions(house).withdraw(BOB, first.exemption_id))
     assert asked(house) != first
     assert len(stored(house)) == 4
@@ -117,7 +117,7 @@ def test_asking_again_is_the_same_request(house: House) -> None:
 def test_the_index_that_clients_use_stands_for_the_one_with_the_rules(house: House) -> None:
     """Reading the one that clients use is enough."""
     carol = a_caller("carol", a_grant(Right.READ, index="main"))
-    made = asked(house, carol, replace(WISH, index=MAIN))
+    made = asked(house, carol, wish=replace(WISH, index=MAIN))
     assert made.index == PUBLIC
     with pytest.raises(NotFound):
         asked(house, carol)
@@ -126,7 +126,7 @@ def test_the_index_that_clients_use_stands_for_the_one_with_the_rules(house: Hou
 def test_an_index_with_rules_of_its_own_is_meant_itself(house: House) -> None:
     """Even where an index behind it has some too."""
     house.change(lambda tx: tx.indexes.replace(replace(an_index("main"), bases=(PUBLIC,), rules=Rules(denied=("x",)))))
-    assert asked(house, BOB, replace(WISH, index=MAIN)).index == MAIN
+    assert asked(house, BOB, wish=replace(WISH, index=MAIN)).index == MAIN
     assert asked(house).index == PUBLIC
 
 
@@ -137,7 +137,7 @@ def test_without_rules_there_is_nothing_to_be_exempt_from(house: House) -> None:
     house.add_index(replace(an_index("both"), bases=(PUBLIC, MIRROR)))
     for name, code in (("plain", "exemption-pointless"), ("both", "exemption-ambiguous")):
         with pytest.raises(InvalidRequest) as caught:
-            asked(house, BOB, replace(WISH, index=IndexName(name)))
+            asked(house, BOB, wish=replace(WISH, index=IndexName(name)))
         assert caught.value.code == code
     assert (stored(house), house.events()) == ((), [])
 
@@ -155,7 +155,7 @@ def test_without_rules_there_is_nothing_to_be_exempt_from(house: House) -> None:
 def test_a_request_has_to_make_sense(house: House, wish: ExemptionWish, code: str) -> None:
     """It gives a reason, names a rule that there is, and ends."""
     with pytest.raises(InvalidRequest) as caught:
-        asked(house, BOB, wish)
+        asked(house, BOB, wish=wish)
     assert caught.value.code == code
     assert (stored(house), house.events()) == ((), [])
 
@@ -165,7 +165,7 @@ def test_who_may_not_read_may_not_ask(house: House) -> None:
     house.add_index(replace(an_index("open", anonymous_read=True), rules=Rules(denied=("x",))))
     for wish in (WISH, replace(WISH, index=IndexName("open"))):
         with pytest.raises(Unauthenticated):
-            asked(house, NOBODY, wish)
+            asked(house, NOBODY, wish=wish)
     heard = []
     for caller, index in (
         (a_caller("eve", a_grant(Right.READ, projects="other")), PUBLIC),
@@ -173,7 +173,7 @@ def test_who_may_not_read_may_not_ask(house: House) -> None:
         (BOB, IndexName("nowhere")),
     ):
         with pytest.raises(NotFound) as caught:
-            asked(house, caller, replace(WISH, index=index))
+            asked(house, caller, wish=replace(WISH, index=index))
         heard.append(caught.value.sentence)
     assert len(set(heard)) == 1
     assert (stored(house), house.events()) == ((), [])
@@ -182,15 +182,15 @@ def test_who_may_not_read_may_not_ask(house: House) -> None:
 def test_nobody_floods_those_who_decide(house: House) -> None:
     """So many may wait of one person; those that are decided or have lapsed don't count."""
     for number in range(MOST_PENDING):
-        asked(house, BOB, replace(WISH, versions=SpecifierSet(f"=={number}")))
+        asked(house, BOB, wish=replace(WISH, versions=SpecifierSet(f"=={number}")))
     with pytest.raises(TooMany):
-        asked(house, BOB, replace(WISH, versions=SpecifierSet("==1000")))
+        asked(house, BOB, wish=replace(WISH, versions=SpecifierSet("==1000")))
     assert len(stored(house)) == MOST_PENDING
     asked(house, MIA)
     wait(exemptions(house).approve(MIA, stored(house)[0].exemption_id))
-    asked(house, BOB, replace(WISH, versions=SpecifierSet("==1001")))
+    asked(house, BOB, wish=replace(WISH, versions=SpecifierSet("==1001")))
     house.clock.advance(USUAL_LIFETIME)
-    asked(house, BOB, replace(WISH, versions=SpecifierSet("==1002")))
+    asked(house, BOB, wish=replace(WISH, versions=SpecifierSet("==1002")))
 
 
 def test_who_manages_the_index_approves(house: House) -> None:
@@ -314,7 +314,7 @@ def test_the_list_shows_what_one_may_read(house: House) -> None:
     other: ProjectName = parse_project_name("other")
     first = asked(house)
     house.clock.advance(DAY)
-    second = asked(house, MIA, replace(WISH, project=other))
+    second = asked(house, MIA, wish=replace(WISH, project=other))
     service = exemptions(house)
     assert wait(service.list(BOB)) == (second, first)
     assert wait(service.list(BOB, PUBLIC)) == (second, first)
@@ -336,7 +336,7 @@ def test_the_list_can_show_what_waits(house: House) -> None:
     service = exemptions(house)
     decided = asked(house)
     wait(service.approve(MIA, decided.exemption_id))
-    asked(house, MIA, replace(WISH, lifetime=DAY))
+    asked(house, MIA, wish=replace(WISH, lifetime=DAY))
     waiting = asked(house, a_caller("zoe", a_grant(Right.READ)))
     house.clock.advance(DAY)
     assert wait(service.list(BOB, pending_only=True)) == (waiting,)
