@@ -151,7 +151,7 @@ def judge_requester(tx: Transaction, promotion: Promotion) -> None:
         source = ProjectTarget(promotion.source, release.project)
         target = ProjectTarget(promotion.target, release.project)
         for right, wanted in ((Right.READ, source), (Right.UPLOAD, target)):
-            if principal is None or isinstance(principal, Refuse) or not _holds(tx, principal, right=right, target=wanted):
+            if not _holds(tx, principal, right=right, target=wanted):
                 raise Conflict(
                     "promotion-requester",
                     f"{promotion.requested_by}, who asked for it, may no longer {right} {describe_target(wanted)}",
@@ -172,7 +172,9 @@ def demand_sensible(selections: tuple[Selected, ...]) -> None:
 _NONE: frozenset[IndexName] = frozenset()
 
 
-def _holds(tx: Transaction, principal: Principal, *, right: Right, target: ProjectTarget) -> bool:
+def _holds(tx: Transaction, principal: Principal | Refuse | None, *, right: Right, target: ProjectTarget) -> bool:
+    if principal is None or isinstance(principal, Refuse):
+        return False
     return isinstance(allows(principal, right, target=target, open_indexes=open_indexes(tx.indexes.list())), Allow)
 
 
