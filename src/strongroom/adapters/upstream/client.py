@@ -18,13 +18,23 @@ from aiohttp.abc import AbstractResolver
 from strongroom.adapters.upstream import faults
 from strongroom.adapters.upstream.exchange import Exchange, Question
 from strongroom.adapters.upstream.guard import AddressGuard, Network
-from strongroom.adapters.upstream.reading import FileBody, check_plain, etag_from, host_of, read_page, read_plain
+from strongroom.adapters.upstream.reading import (
+    Bounds,
+    FileBody,
+    check_plain,
+    etag_from,
+    host_of,
+    read_page,
+    read_plain,
+)
 from strongroom.core.names import ProjectName
 from strongroom.ports import Body, Missing, Origin, PageBody, Part, Unchanged
 
 PAGE_LIMIT_BYTES = 64 * 1024 * 1024
 LIST_LIMIT_BYTES = 512 * 1024 * 1024
 WHOLE_PAGE_SECONDS = 60.0
+WINDOWS = 3
+"""A body's rate is measured over so many times the patience."""
 ACCEPT_PAGE = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 """PEP 691, "Version + Format Selection": the order is the client's wish, JSON first."""
 _PAGE_HEADERS = {"Accept": ACCEPT_PAGE, "Accept-Encoding": "gzip"}
@@ -43,6 +53,7 @@ class AiohttpClient:
         self, *, networks: tuple[Network, ...] = (), seconds: float = 10, resolver: AbstractResolver | None = None
     ) -> None:
         """Connect to public addresses and these networks only; wait so long for an answer, and for more of it."""
+        self._seconds = seconds
         self._exchange = Exchange(AddressGuard(networks), seconds=seconds, resolver=resolver)
 
     async def get_page(
@@ -52,7 +63,7 @@ class AiohttpClient:
         async with _within(origin), self._ask_page(origin, f"{origin.url}{project}/", etag=etag) as answer:
             if isinstance(answer, Unchanged | Missing):
                 return answer
-            content = await read_page(answer, PAGE_LIMIT_BYTES)
+            content = await read_page(answer, self._bounds(PAGE_LIMIT_BYTES))
             return PageBody(content, answer.headers.get("Content-Type", ""), str(answer.url), etag_from(answer))
 
     @asynccontextmanager
@@ -62,7 +73,7 @@ class AiohttpClient:
             if isinstance(answer, Unchanged | Missing):
                 yield answer
             else:
-                yield FileBody(answer, limit_bytes=LIST_LIMIT_BYTES)
+                yield FileBody(answer, self._bounds(LIST_LIMIT_BYTES), may_be_packed=True)
 
     @asynccontextmanager
     async def open_file(self, origin: Origin, url: str) -> AsyncIterator[Body | Missing]:
@@ -72,7 +83,7 @@ class AiohttpClient:
                 yield Missing()
                 return
             _check_file(response)
-            yield FileBody(response)
+            yield FileBody(response, self._bounds(None))
 
     async def get_small(self, origin: Origin, url: str, *, limit_bytes: int) -> bytes | Missing:
         """Fetch something small whole, as it is sent."""
@@ -80,7 +91,7 @@ class AiohttpClient:
             if response.status in _ABSENT:
                 return Missing()
             _check_file(response)
-            return await read_plain(response, limit_bytes)
+            return await read_plain(response, self._bounds(limit_bytes))
 
     async def get_part(self, origin: Origin, url: str, *, start: int, length: int) -> Part | None:
         """Fetch a byte range (RFC 9110, 14); None where it cannot be had: no ranges, no file, nothing at its start."""
@@ -92,11 +103,15 @@ class AiohttpClient:
             if response.status != 206:
                 raise faults.answered(host_of(response), response.status)
             limit_bytes = -start if start < 0 else length
-            return _check_part(response, await read_plain(response, limit_bytes), start=start, length=length)
+            content = await read_plain(response, self._bounds(limit_bytes))
+            return _check_part(response, content, start=start, length=length)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._exchange.close()
+
+    def _bounds(self, limit_bytes: int | None) -> Bounds:
+        return Bounds(WINDOWS * self._seconds, limit_bytes)
 
     @asynccontextmanager
     async def _ask_page(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from time import monotonic
 
 from aiohttp import ClientResponse
@@ -22,7 +23,14 @@ _HIGHEST_RATIO = 100
 _MOST_MEMBERS = 64
 _RATIO_COUNTS_FROM_BYTES = 1024 * 1024
 _LOWEST_BYTES_A_SECOND = 1024
-_RATE_WINDOW_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How long a body must keep up its rate, measured over this window; how large it may be, None: however large."""
+
+    window_seconds: float
+    limit_bytes: int | None = None
 
 
 def host_of(response: ClientResponse) -> str:
@@ -42,10 +50,11 @@ def coding_of(response: ClientResponse) -> str:
     return {"": "identity", "x-gzip": "gzip"}.get(coding, coding)
 
 
-async def raw_chunks(response: ClientResponse) -> AsyncIterator[bytes]:
+async def raw_chunks(response: ClientResponse, bounds: Bounds) -> AsyncIterator[bytes]:
     """Yield the bytes as they are sent; raises `UpstreamFault` when they are cut, `UpstreamTimeout` below 1 KiB/s.
 
-    Only the time that is spent waiting for the upstream counts.
+    Only the time that is spent waiting for the upstream counts. `UpstreamFault` too when they
+    are more than the limit.
     """
     host, received_bytes = host_of(response), 0
     waited_seconds, waited_bytes = 0.0, 0
@@ -63,36 +72,36 @@ async def raw_chunks(response: ClientResponse) -> AsyncIterator[bytes]:
         received_bytes += len(chunk)
         waited_seconds += monotonic() - began
         waited_bytes += len(chunk)
-        if waited_seconds >= _RATE_WINDOW_SECONDS:
+        if bounds.limit_bytes is not None and received_bytes > bounds.limit_bytes:
+            raise faults.too_large(host, bounds.limit_bytes)
+        if waited_seconds >= bounds.window_seconds:
             if waited_bytes < _LOWEST_BYTES_A_SECOND * waited_seconds:
                 raise faults.timed_out(host, "sends less than 1 KiB a second")
             waited_seconds, waited_bytes = 0.0, 0
         yield chunk
 
 
-async def decoded_chunks(response: ClientResponse, limit_bytes: int) -> AsyncIterator[bytes]:
-    """Yield a page's bytes, unpacked if they are packed; raises `UpstreamFault` over the limit."""
+async def decoded_chunks(response: ClientResponse, bounds: Bounds) -> AsyncIterator[bytes]:
+    """Yield a page's bytes, unpacked if they are packed; raises `UpstreamFault` over the limit, packed or not."""
     host, coding = host_of(response), coding_of(response)
     if coding not in ("identity", "gzip"):
         raise faults.malformed(host, f"sent the encoding '{coding[:40]}', which was not asked for")
-    chunks = _bounded(raw_chunks(response), limit_bytes, host)
-    unpacked = _bounded(_gunzip(chunks, host), limit_bytes, host) if coding == "gzip" else chunks
-    async for chunk in unpacked:
+    chunks = raw_chunks(response, bounds)
+    async for chunk in _gunzip(chunks, host, limit_bytes=bounds.limit_bytes) if coding == "gzip" else chunks:
         yield chunk
 
 
-async def read_page(response: ClientResponse, limit_bytes: int) -> bytes:
+async def read_page(response: ClientResponse, bounds: Bounds) -> bytes:
     """Return the whole page; raises `UpstreamFault` over the limit."""
-    return b"".join([chunk async for chunk in decoded_chunks(response, limit_bytes)])
+    return b"".join([chunk async for chunk in decoded_chunks(response, bounds)])
 
 
-async def read_plain(response: ClientResponse, limit_bytes: int) -> bytes:
+async def read_plain(response: ClientResponse, bounds: Bounds) -> bytes:
     """Return the whole body, which must not be packed; raises `UpstreamFault` over the limit."""
     check_plain(response)
-    host = host_of(response)
-    if (response.content_length or 0) > limit_bytes:
-        raise faults.too_large(host, limit_bytes)
-    return b"".join([chunk async for chunk in _bounded(raw_chunks(response), limit_bytes, host)])
+    if bounds.limit_bytes is not None and (response.content_length or 0) > bounds.limit_bytes:
+        raise faults.too_large(host_of(response), bounds.limit_bytes)
+    return b"".join([chunk async for chunk in raw_chunks(response, bounds)])
 
 
 def check_plain(response: ClientResponse) -> None:
@@ -107,16 +116,7 @@ def check_plain(response: ClientResponse) -> None:
     raise faults.malformed(host_of(response), f"sent the encoding '{coding[:40]}', which was not asked for")
 
 
-async def _bounded(chunks: AsyncIterator[bytes], limit_bytes: int, host: str) -> AsyncIterator[bytes]:
-    received_bytes = 0
-    async for chunk in chunks:
-        received_bytes += len(chunk)
-        if received_bytes > limit_bytes:
-            raise faults.too_large(host, limit_bytes)
-        yield chunk
-
-
-async def _gunzip(chunks: AsyncIterator[bytes], host: str) -> AsyncIterator[bytes]:
+async def _gunzip(chunks: AsyncIterator[bytes], host: str, *, limit_bytes: int | None) -> AsyncIterator[bytes]:
     unpacker, members, packed_bytes, unpacked_bytes = zlib.decompressobj(31), 1, 0, 0
     async for chunk in chunks:
         packed_bytes += len(chunk)
@@ -129,6 +129,8 @@ async def _gunzip(chunks: AsyncIterator[bytes], host: str) -> AsyncIterator[byte
             unpacked_bytes += len(unpacked)
             if members > _MOST_MEMBERS or unpacked_bytes > max(_RATIO_COUNTS_FROM_BYTES, packed_bytes * _HIGHEST_RATIO):
                 raise faults.malformed(host, f"sent data that unpacks to more than {_HIGHEST_RATIO} times its size")
+            if limit_bytes is not None and unpacked_bytes > limit_bytes:
+                raise faults.too_large(host, limit_bytes)
             yield unpacked
     if not unpacker.eof:
         raise faults.malformed(host, "sent packed data that ends too early")
@@ -144,10 +146,11 @@ def _unpack(unpacker: zlib._Decompress, packed: bytes, host: str) -> bytes:
 class FileBody:
     """`ports.Body` of an answer that is being received."""
 
-    def __init__(self, response: ClientResponse, *, limit_bytes: int | None = None) -> None:
-        """Read this answer: with a limit as a page, which may be packed, else as it is sent."""
+    def __init__(self, response: ClientResponse, bounds: Bounds, *, may_be_packed: bool = False) -> None:
+        """Read this answer: unpacked if it may be packed, else as it is sent."""
         self._response = response
-        self._limit_bytes = limit_bytes
+        self._bounds = bounds
+        self._read = decoded_chunks if may_be_packed else raw_chunks
 
     @property
     def size_bytes(self) -> int | None:
@@ -166,7 +169,5 @@ class FileBody:
         return etag_from(self._response)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        limit_bytes = self._limit_bytes
-        source = raw_chunks(self._response) if limit_bytes is None else decoded_chunks(self._response, limit_bytes)
-        async for chunk in source:
+        async for chunk in self._read(self._response, self._bounds):
             yield chunk
