@@ -14,7 +14,7 @@ def test_a_name_that_exists_upstream_is_refused() -> None:
     verdict = judge_upstream_name(DEMO, MAIN, namesakes=Namesakes(upstreams=("public",)))
     assert verdict == Refuse(
         "name-exists-upstream",
-        "A project 'demo' exists in the upstream of the index 'public': from this upload on, whoever installs 'demo' "
+        "A project 'demo' exists in the upstream of the index 'public': from this file on, whoever installs 'demo' "
         "through 'main' would get only the files of 'main'",
         "Choose another name; or, if that is what you want, let somebody who manages the index say so: "
         "strongroom name claim demo --index main",

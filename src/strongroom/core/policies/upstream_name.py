@@ -37,7 +37,7 @@ def judge_upstream_name(project: ProjectName, index: IndexName, *, namesakes: Na
         return ALLOW
     return Refuse(
         NAME_EXISTS_UPSTREAM,
-        f"A project '{project}' exists in the upstream of the index {_listed(namesakes.upstreams)}: from this upload "
+        f"A project '{project}' exists in the upstream of the index {_listed(namesakes.upstreams)}: from this file "
         f"on, whoever installs '{project}' through '{index}' would get only the files of '{index}'",
         f"Choose another name; or, if that is what you want, let somebody who manages the index say so: "
         f"strongroom name claim {project} --index {index}",
