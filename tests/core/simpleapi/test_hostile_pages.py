@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from strongroom.core.errors import UpstreamFault
 from strongroom.core.mirrored import UpstreamPage
+from strongroom.core.model import ProjectStatus
 from tests.core.simpleapi.upstream_answers import (
     DIGEST,
     FILES,
@@ -48,7 +49,7 @@ BAD_URLS: list[object] = [
     "https://a.example/x\n.whl", "ht\ntps://a.example/x.whl", "https://a.example/\x00", "https://a.example/\u2028x",
     "https://a b.example/x.whl", "https://\u0430.example/x.whl", f"https://a.example/{'x' * 2000}", "x" * 2001,
     "http://files.upstream.example/x.whl", "HTTP://files.upstream.example/x.whl", "//u@a.example/x.whl",
-    "https://a.example", "///a.example/x.whl", "https:x.whl", "x:y.whl",
+    "https://a.example", "///a.example/x.whl", "https:x.whl", "x:y.whl", "//[::1/x.whl",
 ]  # fmt: skip
 NOT_PAGES = [
     b"", b" ", b"{", b"}", b"[]", b"null", b"5", b'"x"', b"{}", b'{"files":null}', b'{"files":{}}', b'{"files":"x"}',
@@ -195,6 +196,16 @@ def test_api_versions(content_type: str, version: str, is_understood: bool) -> N
         with pytest.raises(UpstreamFault) as raised:
             read(content, content_type)
         assert raised.value.code == "upstream-api-version"
+
+
+def test_fields_that_cannot_be_read_are_passed_over() -> None:
+    """A status, a meta or a specifier that nobody can read does not lose the page."""
+    status = as_json(
+        a_line(requires_python="=>3"), a_line(GOOD, requires_python="=>3"), meta=5, project_status="STATUS"
+    )
+    page = read(status.replace(b'"STATUS"', b"-1e400"))
+    assert [(file.filename, file.requires_python) for file in page.files] == [(WHEEL, None), (GOOD, None)]
+    assert page.status is ProjectStatus.ACTIVE
 
 
 def test_a_name_twice_with_one_digest() -> None:

@@ -136,11 +136,9 @@ def find_url(raw: str, base_url: str) -> str | None:
     text = raw.strip(" \t\r\n\f").partition("#")[0]
     if not text or len(text) > _LONGEST_URL or _NEVER_IN_URL.search(text):
         return None
-    quoted = text if _PLAIN.fullmatch(text) else quote(text, safe=_KEPT_IN_URL)
-    if _SCHEME.match(quoted):
-        return quoted if _is_url(quoted) else None
     try:
-        joined = urljoin(base_url, quoted)
+        quoted = text if _PLAIN.fullmatch(text) else quote(text, safe=_KEPT_IN_URL)
+        joined = quoted if _SCHEME.match(quoted) else urljoin(base_url, quoted)
     except ValueError:
         return None
     return joined if len(joined) <= _LONGEST_URL and _is_url(joined) else None
