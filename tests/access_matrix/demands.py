@@ -63,7 +63,7 @@ DEMANDS: dict[tuple[str, str], Demand] = {
     **_api("/indexes/{index}/exemptions/{exemption}/decision", POST=Demand("exemption-decision")),
     **_on_project("", GET="read", DELETE="delete"),
     **_on_project("/status", PUT="manage"),
-    **_on_project("/explanation", GET="read"),
+    **_api(f"{_PROJECT.removeprefix(_API)}/explanation", GET=Demand("explanation")),
     **_on_project("/releases/{version}", GET="read", DELETE="delete"),
     **_on_project("/releases/{version}/yank", PUT="yank", DELETE="yank"),
     **_on_project("/files/{filename}", GET="read", DELETE="delete"),

@@ -68,6 +68,8 @@ def expect(who: Who, demand: Demand, *, target: Target) -> set[str]:
         return {"401"} if who.state == "bad" else {"403"}
     if demand.on in {"index", "project"}:
         return _on_place(who, target, right=demand.right)
+    if demand.on == "explanation":
+        return _on_explanation(who, target)
     if who.state == "nobody":
         return {"401"}
     if demand.on == "upload":
@@ -104,6 +106,13 @@ def _on_place(who: Who, target: Target, *, right: str) -> set[str]:
     if not may(who, "read", index=target.index, project=project):
         return {"404"}
     return {"403"} if there else {"403", "404"}
+
+
+def _on_explanation(who: Who, target: Target) -> set[str]:
+    """Whoever may read a project of that name hears why it is there or not; for all others it is missing."""
+    found = _on_place(who, target, right="read")
+    is_told = target.index in EXISTING_INDEXES and may(who, "read", index=target.index, project=target.project)
+    return {"ok"} if is_told else found
 
 
 def _on_upload(who: Who, target: Target) -> set[str]:
