@@ -3,10 +3,10 @@ from __future__ import annotations
 from strongroom.core.access import Right
 from strongroom.core.events import IndexChanged, IndexCreated, IndexDeleted
 from strongroom.core.names import parse_index_name
-from tests.factories import MAIN, STAGING, a_grant
+from tests.factories import MAIN, STAGING, a_grant, an_index
 from tests.http.api.office import Office
 
-NO_RULES = {
+NO_RULES: dict[str, object] = {
     "cooldown_seconds": None,
     "allowed": [],
     "denied": [],
@@ -132,3 +132,101 @@ def test_delete_with_files(office: Office) -> None:
     assert (reply.status, reply.json["code"]) == (409, "index-holds-files")
     assert office.read(lambda tx: tx.indexes.find(parse_index_name("staging"))) is not None
     assert office.events() == []
+
+
+UPSTREAM = {
+    "url": "https://upstream.example/simple/",
+    "has_credentials": True,
+    "freshness_seconds": 60,
+    "delivery": "redirect",
+    "is_offline": True,
+}
+
+
+def test_create_with_everything(office: Office) -> None:
+    """Bases, an upstream with credentials, and rules; the credentials are kept sealed and never answered."""
+    settings = {
+        "accepts_uploads": False,
+        "bases": ["main"],
+        "rules": {"cooldown_seconds": 259200, "denied": ["Acme_*"], "takes_sdists": False},
+        "forbids_reserved": True,
+        "needs_approval": True,
+    }
+    credentials = {"username": "reader", "password": "a secret"}
+    upstream = {key: UPSTREAM[key] for key in ("freshness_seconds", "delivery", "is_offline")} | {
+        "url": "https://upstream.example/simple",
+        "credentials": credentials,
+    }
+    reply = office.ask("POST", "/indexes", token=office.ada, json=settings | {"name": "staging", "upstream": upstream})
+    rules = NO_RULES | {"cooldown_seconds": 259200, "denied": ["acme-*"], "takes_sdists": False}
+    assert reply.status == 201
+    assert reply.json == view("staging") | settings | {"rules": rules, "upstream": UPSTREAM}
+    assert b"secret" not in reply.body
+    stored = office.read(lambda tx: tx.indexes.find(STAGING))
+    assert stored is not None
+    assert stored.upstream is not None
+    assert stored.upstream.credentials == b"sealed:reader:a secret"
+
+
+def test_change_of_the_upstream(office: Office) -> None:
+    """What is left out stays; credentials and the upstream itself can be taken away."""
+    made = {"name": "staging", "upstream": {"url": "https://reader:secret@upstream.example/simple/"}}
+    office.ask("POST", "/indexes", token=office.ada, json=made)
+
+    def change(**body: object) -> object:
+        return office.ask("PATCH", "/indexes/staging", token=office.ada, json=body).json["upstream"]
+
+    usual = {"freshness_seconds": 600, "delivery": "cache", "is_offline": False}
+    assert change(upstream={"is_offline": True}) == UPSTREAM | usual | {"is_offline": True}
+    without = UPSTREAM | usual | {"has_credentials": False}
+    assert change(upstream={"is_offline": False, "removes_credentials": True}) == without
+    assert change(rules={"cooldown_seconds": 0}) == without
+    assert change(removes_upstream=True) is None
+
+
+def test_the_upstreams_address_is_for_those_who_manage(office: Office) -> None:
+    """All others see that there is one, and how it is used."""
+    upstream = {"url": "https://reader:secret@upstream.example/simple/"}
+    office.ask("PATCH", "/indexes/main", token=office.ada, json={"upstream": upstream})
+    office.add_user("max", a_grant(Right.READ, Right.MANAGE, index="main"))
+    max_token = office.issue("max", Right.READ, Right.MANAGE)
+    hidden = {
+        "url": None,
+        "has_credentials": None,
+        "freshness_seconds": 600,
+        "delivery": "cache",
+        "is_offline": False,
+    }
+    for path in ("/indexes/main", "/indexes"):
+        for token, expected in (
+            (max_token, hidden | {"url": "https://upstream.example/simple/", "has_credentials": True}),
+            (office.bob, hidden),
+            (office.carol, hidden),
+        ):
+            reply = office.ask("GET", path, token=token)
+            shown = reply.json
+            if path == "/indexes":
+                items = shown["items"]
+                assert isinstance(items, list)
+                shown = items[0]
+            assert shown["upstream"] == expected
+            assert b"secret" not in reply.body
+
+
+def test_impossible_settings(office: Office) -> None:
+    """Each with its code; nothing is stored."""
+    for body, status, code in (
+        ({"bases": ["main"]}, 400, "base-itself"),
+        ({"bases": ["nowhere"]}, 400, "base-unknown"),
+        ({"upstream": {"is_offline": True}}, 400, "index-no-upstream"),
+        ({"upstream": {"url": "file:///etc/passwd"}}, 400, "upstream-url"),
+        ({"rules": {"licences": ["no licence"]}}, 400, "rule-licence"),
+        ({"rules": {"cooldown_seconds": -1}}, 422, "invalid-body"),
+    ):
+        reply = office.ask("PATCH", "/indexes/main", token=office.ada, json=body)
+        assert (reply.status, reply.json["code"]) == (status, code)
+    office.add_index("staging")
+    office.ask("PATCH", "/indexes/staging", token=office.ada, json={"bases": ["main"]})
+    reply = office.ask("PATCH", "/indexes/main", token=office.ada, json={"bases": ["staging"]})
+    assert (reply.status, reply.json["code"]) == (409, "base-cycle")
+    assert office.read(lambda tx: tx.indexes.find(MAIN)) == an_index()
