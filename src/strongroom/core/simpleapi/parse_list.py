@@ -90,7 +90,7 @@ def _names_its_links(text: bytes) -> bool:
     For lists without a title: PEP 503 asks for none.
     """
     first = [match for match, _ in zip(_ANCHOR.finditer(text), range(_ANCHORS_LOOKED_AT), strict=False)]
-    named = [(match[2] or b"", _read_href(match[1] or b"")) for match in first]
+    named: list[tuple[bytes, bytes]] = [(match[2] or b"", _read_href(match[1] or b"")) for match in first]
     alike = sum(text != b"" and _normalize([text]) == _normalize([url]) for text, url in named)
     return alike > len(first) // 2
 
