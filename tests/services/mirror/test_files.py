@@ -11,6 +11,7 @@ import pytest
 from strongroom.adapters.blobs.local import LocalBlobs
 from strongroom.core.errors import NotFound, StrongroomError, UpstreamFault
 from strongroom.core.mirrored import Copy, UpstreamFile
+from strongroom.services.mirror import fetches
 from strongroom.services.mirror.arrivals import HELD_BACK_BYTES
 from strongroom.services.mirror.fetches import WRONG_FOR
 from tests.factories import a_mirror, an_upstream
@@ -84,6 +85,28 @@ def test_two_hundred_clients_share_one_fetch() -> None:
     wait(scene())
 
 
+def test_a_fetch_that_ended_a_moment_ago_is_not_repeated() -> None:
+    """Between the look for a copy and the start of a fetch, another one may have stored it."""
+
+    async def scene() -> None:
+        passage = Passage()
+        file = passage.offer(WHEEL, b"wheel")
+        copy = await passage.fetch(file)
+        look, looks = passage.mirror._copies.find, 0
+
+        async def look_too_early(file: UpstreamFile) -> Copy | None:
+            nonlocal looks
+            looks += 1
+            return None if looks == 1 else await look(file)
+
+        passage.mirror._copies.find = look_too_early  # type: ignore[method-assign]  # as the first look was
+        assert await passage.mirror.open_file(INDEX, file) == copy
+        assert looks == 2
+        assert passage.client.count("file") == 1
+
+    wait(scene())
+
+
 def test_the_first_bytes_leave_before_the_last_ones_have_come() -> None:
     """A client reads while the upstream still sends; the end is held back."""
 
@@ -114,6 +137,7 @@ def test_readers_need_not_wait_for_the_disk() -> None:
         passage.blobs.keep_gate = asyncio.Event()
         arriving = await passage.arriving(passage.offer(WHEEL, LONG))
         assert await read_all(arriving) == LONG
+        await settle()
         assert await passage.copies() == ()
         assert len(await passage.leases()) == 1
         passage.blobs.keep_gate.set()
@@ -274,6 +298,21 @@ def test_wrong_bytes_are_not_asked_for_again_at_once() -> None:
         passage.clock.advance(WRONG_FOR)
         assert await ask(passage, file) == (b"good", None)
         assert passage.client.count("file") == 2
+
+    wait(scene())
+
+
+def test_wrong_bytes_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upstream with thousands of wrong files does not fill the memory."""
+    monkeypatch.setattr(fetches, "_MOST_WRONG", 2)
+
+    async def scene() -> None:
+        passage = Passage()
+        files = [passage.offer(f"demo-{number}.tar.gz", b"evil", promised=b"good") for number in range(3)]
+        for file in (*files, *reversed(files)):
+            await ask(passage, file)
+        assert passage.client.count("file") == 5
+        await passage.assert_nothing_stored()
 
     wait(scene())
 

@@ -61,14 +61,13 @@ class Fetches:
 
         Raises `UpstreamFault`, `NotFound` when the upstream has it no longer, `StorageFull`.
         """
-        copy = await self._copies.find(file)
-        if copy is not None and copy.stored_at is not None:
-            return copy
         key = (file.index, file.filename, file.sha256)
+        if key not in self._arrivals:
+            copy = await self._copies.find(file)
+            if copy is not None and copy.stored_at is not None:
+                return copy
         self._demand_not_wrong(key)
-        arrival = self._arrivals.get(key)
-        if arrival is None:
-            arrival = self._start(key, index, file=file)
+        arrival = self._arrivals.get(key) or self._start(key, index, file=file)
         return await arrival.opened()
 
     async def close(self) -> None:
