@@ -75,7 +75,8 @@ def _ending_at(percent: int) -> Callable[[str, Stage], str]:
 
 _VALUES: dict[str, Page] = {
     "null": None, "zero": 0, "negative": -1, "huge": 10**400, "true": True, "empty": "", "long": "x" * 100_000,
-    "list": [], "nested": [[{}]], "object": {}, "nul": "a\0b", "markup": "<script>alert(1)</script>", "line-breaks": "a\r\nb: c",
+    "list": [], "nested": [[{}]], "object": {}, "nul": "a\0b",
+    "markup": "<script>alert(1)</script>", "line-breaks": "a\r\nb: c",
 }  # fmt: skip
 _NEEDED = ("filename", "url", "hashes")
 

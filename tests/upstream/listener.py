@@ -7,6 +7,7 @@ library that corrects one.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -56,8 +57,9 @@ Answerer = Callable[[Request], Reply]
 class Listener:
     """Serve while the `with` block runs. Each request and each connection is counted."""
 
-    def __init__(self, answer: Answerer) -> None:
-        """Answer each request by this function."""
+    def __init__(self, answer: Answerer, *, tls: ssl.SSLContext | None = None) -> None:
+        """Answer each request by this function, over TLS if there is a context for it."""
+        self._tls = tls
         self.answer = answer
         self.requests: list[Request] = []
         self.connections = 0
@@ -114,7 +116,7 @@ class Listener:
                 tasks.discard(task)
                 writer.close()
 
-        server = await asyncio.start_server(accept, "127.0.0.1", self.port, limit=1024 * 1024)
+        server = await asyncio.start_server(accept, "127.0.0.1", self.port, limit=1024 * 1024, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
