@@ -45,8 +45,12 @@ class UpstreamFile:
 
     @property
     def serves_metadata(self) -> bool:
-        """Return whether METADATA is advertised: the upstream's own, or for a wheel what lies in it."""
-        return self.has_upstream_metadata or self.package_type is PackageType.WHEEL
+        """Return whether METADATA is advertised: for a wheel what lies in it, else what a digest was promised for.
+
+        The upstream's METADATA of an sdist is not trusted without one: nothing here could compare it.
+        """
+        is_promised = self.has_upstream_metadata and self.metadata_sha256 is not None
+        return is_promised or self.package_type is PackageType.WHEEL
 
     @property
     def has_provenance(self) -> bool:

@@ -10,7 +10,7 @@ from strongroom.core.mirrored import Copy
 from strongroom.core.policies.licence import LICENCE, judge_licence
 from strongroom.core.policy import ALLOW, Refuse
 from strongroom.core.rules import NO_RULES, Rules
-from tests.factories import a_copy, an_upstream_file
+from tests.factories import a_copy, an_upstream_file, sha256_of
 
 WHEEL, TARBALL = an_upstream_file("demo-1.0-py3-none-any.whl"), an_upstream_file("demo-1.0.tar.gz")
 PERMISSIVE = Rules(licences=("MIT", "Apache-2.0"))
@@ -61,5 +61,7 @@ def test_a_file_without_metadata_states_none() -> None:
     assert judge_licence(TARBALL, PERMISSIVE, copy=None) is ALLOW
     assert isinstance(judge_licence(TARBALL, ONLY_STATED, copy=None), Refuse)
     assert judge_licence(TARBALL, ONLY_STATED, copy=read("MIT")) is ALLOW
-    described = replace(TARBALL, has_upstream_metadata=True)
+    untrusted = replace(TARBALL, has_upstream_metadata=True)
+    assert isinstance(judge_licence(untrusted, ONLY_STATED, copy=None), Refuse)
+    described = replace(untrusted, metadata_sha256=sha256_of("METADATA"))
     assert judge_licence(described, ONLY_STATED, copy=None) is ALLOW
