@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,15 @@ class Program:
                 for file in files if bodies else ():
                     assert await services.blobs.put(file.filename.encode()) == file.sha256
                 await services.catalog.write(change)
+
+        asyncio.run(work())
+
+    def change(self, fn: Callable[[Transaction], None]) -> None:
+        """Change the store as no command would."""
+
+        async def work() -> None:
+            async with open_store(load_settings({"data": str(self.data)})) as services:
+                await services.catalog.write(fn)
 
         asyncio.run(work())
 
