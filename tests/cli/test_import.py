@@ -16,6 +16,8 @@ from click.testing import CliRunner, Result
 from strongroom.cli.main import cli
 from tests.archives.sdists import Sdist
 from tests.archives.wheels import Wheel
+from tests.cli.program import Program
+from tests.factories import an_upstream_page
 
 _WHEEL, _SDIST = Wheel(), Sdist()
 
@@ -103,3 +105,26 @@ def _wait_for_blobs(blobs: Path) -> None:
             return
         time.sleep(0.02)
     raise AssertionError("the import never began")
+
+
+def test_what_one_should_know_of_a_new_name_is_told(tmp_path: Path, packages: Path) -> None:
+    """Once for each name, on standard error; the files are imported all the same."""
+    upstream = ("--no-uploads", "--upstream", "https://upstream.example/simple/", "--offline", "--cooldown", "3d")
+    run(tmp_path, "index", "create", "mirror", *upstream)
+    told = run(tmp_path, "import", str(packages), "--index", "main")
+    assert told.exit_code == 0
+    assert "Imported 2 files" in told.stderr
+    assert "Whether 'demo' exists upstream too could not be checked" in told.stderr
+
+
+def test_a_name_that_exists_upstream_is_not_imported_until_it_is_claimed(tmp_path: Path, packages: Path) -> None:
+    """The refusal holds the command."""
+    upstream = ("--no-uploads", "--upstream", "https://upstream.example/simple/", "--offline", "--cooldown", "3d")
+    run(tmp_path, "index", "create", "mirror", *upstream)
+    Program(tmp_path / "data").change(lambda tx: tx.upstream_pages.save(an_upstream_page(index="mirror")))
+    refused = run(tmp_path, "import", str(packages), "--index", "main")
+    assert refused.exit_code == 1
+    assert "strongroom name claim demo --index main" in refused.stderr
+    assert json.loads(run(tmp_path, "index", "show", "main", "--json").stdout)["files"] == 0
+    run(tmp_path, "name", "claim", "demo", "--index", "main")
+    assert run(tmp_path, "import", str(packages), "--index", "main").exit_code == 0

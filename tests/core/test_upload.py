@@ -14,6 +14,7 @@ from strongroom.core.events import Uploaded
 from strongroom.core.model import PackageType, ProjectStatus, Tombstone
 from strongroom.core.names import parse_filename, parse_project_name
 from strongroom.core.policies.declaration import Declaration, Digests
+from strongroom.core.policies.upstream_name import Namesakes
 from strongroom.core.policy import ALLOW, Refuse
 from strongroom.core.upload import (
     AlreadyThere,
@@ -162,3 +163,24 @@ def test_the_uploader_is_named_without_his_token() -> None:
     assert describe_uploader(a_caller("bob").principal) == "user:bob"
     assert describe_uploader(a_token_caller(a_token()).principal) == "user:bob"
     assert describe_uploader(OPERATOR.principal) == "operator:root"
+
+
+def test_a_new_name_that_exists_upstream_is_refused() -> None:
+    """After all other rules: whoever claims it should not hear of the next fault only then."""
+    facts = replace(_EMPTY, namesakes=Namesakes(upstreams=("public",)))
+    refusal = plan_upload(_DRAFT, facts, publication=_NOW)
+    assert isinstance(refusal, Refuse)
+    assert refusal.code == "name-exists-upstream"
+    closed = plan_upload(_DRAFT, replace(facts, index=an_index(accepts_uploads=False)), publication=_NOW)
+    assert isinstance(closed, Refuse)
+    assert closed.code == "index-takes-no-uploads"
+
+
+def test_the_plan_says_what_the_uploader_should_know() -> None:
+    """Of a new name that was looked up; otherwise nothing."""
+    plan = plan_upload(_DRAFT, replace(_EMPTY, namesakes=Namesakes(lookalikes=("dem0",))), publication=_NOW)
+    assert isinstance(plan, Plan)
+    assert plan.remarks == ("'demo' is easily taken for 'dem0'.",)
+    plain = plan_upload(_DRAFT, _EMPTY, publication=_NOW)
+    assert isinstance(plain, Plan)
+    assert plain.remarks == ()

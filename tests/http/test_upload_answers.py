@@ -102,3 +102,13 @@ def test_a_published_file_is_named(outcome: Outcome) -> None:
     assert reply.status_code == 200
     assert b"demo-1.0-py3-none-any.whl" in reply.body
     assert (b"unchanged" in reply.body) == (outcome is Outcome.UNCHANGED)
+
+
+def test_what_its_sender_should_know_is_told() -> None:
+    """A sentence a line, below the one that all clients show."""
+    reply = answer_published(Published(Outcome.CREATED, a_file(), ("'demo' is easily taken for 'dem0'.",)))
+    assert reply.status_code == 200
+    assert bytes(reply.body).decode().splitlines() == [
+        "Published demo-1.0-py3-none-any.whl in the index 'main'",
+        "'demo' is easily taken for 'dem0'.",
+    ]
