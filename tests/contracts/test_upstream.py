@@ -263,10 +263,10 @@ def test_an_upstream_that_does_not_serve_is_a_fault(kind: str, trouble: str) -> 
             server.stop()
         client: UpstreamClient = memory if kind == "memory" else AiohttpClient(networks=LOOPBACK, seconds=0.2)
         origin = Origin(server.url if kind == "network" else memory.site.url)
-        asyncio.run(_expect_faults(client, origin, UpstreamTimeout if trouble == "slow" else UpstreamFault))
+        asyncio.run(_expect_faults(client, origin, kind=UpstreamTimeout if trouble == "slow" else UpstreamFault))
 
 
-async def _expect_faults(client: UpstreamClient, origin: Origin, kind: type[UpstreamFault]) -> None:
+async def _expect_faults(client: UpstreamClient, origin: Origin, *, kind: type[UpstreamFault]) -> None:
     host = origin.url.split("/")[2].partition(":")[0]
     url = f"{origin.url}x.whl"
     for question in (

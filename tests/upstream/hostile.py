@@ -54,13 +54,13 @@ class HostileServer(Listener):
 
 def _play_page(scenario: Scenario, stage: Stage) -> Reply:
     site = site_of(scenario, stage.root)
-    reply = answer_page(site, stage.request, site.find_page(scenario.project), packs=False)
+    reply = answer_page(site, stage.request, page=site.find_page(scenario.project), packs=False)
     return scenario.page(stage, reply) if scenario.page else reply
 
 
 def _play_file(scenario: Scenario, stage: Stage) -> Reply:
     is_metadata = stage.request.path.endswith(".metadata")
     url = f"{stage.file_url}.metadata" if is_metadata else stage.file_url
-    reply = answer_file(site_of(scenario, stage.root), stage.request, url)
+    reply = answer_file(site_of(scenario, stage.root), stage.request, url=url)
     twist = scenario.metadata if is_metadata else scenario.file
     return twist(stage, reply) if twist else reply

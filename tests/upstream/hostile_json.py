@@ -158,6 +158,10 @@ def _meaning_scenarios() -> Iterator[Scenario]:
     )
     for number, url in enumerate(urls):
         yield Scenario(f"json-url-{number}", REFUSED, page=with_json(_with_file("url", url)))
+    yield from _hash_scenarios()
+
+
+def _hash_scenarios() -> Iterator[Scenario]:
     hashes: dict[str, tuple[Expected, Page]] = {
         "md5": (REFUSED, {"md5": "0" * 32}),
         "none": (REFUSED, {}),

@@ -146,20 +146,19 @@ async def _send(writer: asyncio.StreamWriter, reply: Reply) -> bool:
     if reply.delay_seconds:
         await asyncio.sleep(reply.delay_seconds)
     if reply.raw is not None:
-        await _pour(writer, reply.raw, reply)
+        await _pour(writer, reply.raw, rate=reply.bytes_a_second)
         if reply.then_silent:
             await asyncio.sleep(3600)
         return False
     writer.write(_head(reply))
     body = _chunked(reply.body) if reply.is_chunked else reply.body
-    await _pour(writer, body if reply.cut_after is None else body[: reply.cut_after], reply)
+    await _pour(writer, body if reply.cut_after is None else body[: reply.cut_after], rate=reply.bytes_a_second)
     if reply.then_silent:
         await asyncio.sleep(3600)
     return reply.cut_after is None and reply.announced_bytes in (None, len(reply.body))
 
 
-async def _pour(writer: asyncio.StreamWriter, data: bytes, reply: Reply) -> None:
-    rate = reply.bytes_a_second
+async def _pour(writer: asyncio.StreamWriter, data: bytes, *, rate: float | None) -> None:
     step = _SLICE_BYTES if rate is None else max(1, min(_SLICE_BYTES, int(rate / 10)))
     for start in range(0, len(data), step):
         writer.write(data[start : start + step])

@@ -60,20 +60,20 @@ class UpstreamServer(Listener):
             return self._paced(Reply(status=401, headers={"WWW-Authenticate": "Basic"}))
         if request.path.startswith("/simple/"):
             return self._paced(self._answer_page(request))
-        return self._paced(answer_file(self.site, request, self.root.rstrip("/") + request.path))
+        return self._paced(answer_file(self.site, request, url=self.root.rstrip("/") + request.path))
 
     def _answer_page(self, request: Request) -> Reply:
         name = request.path.removeprefix("/simple/").rstrip("/")
         if name and not request.path.endswith("/"):
             return Reply(status=302, headers={"Location": f"{request.path}/"})
         page = self.site.find_page(ProjectName(name)) if name else self.site.render_list()
-        return answer_page(self.site, request, page, packs=self.packs_pages)
+        return answer_page(self.site, request, page=page, packs=self.packs_pages)
 
     def _paced(self, reply: Reply) -> Reply:
         return replace(reply, delay_seconds=self.delay_seconds, bytes_a_second=self.bytes_a_second)
 
 
-def answer_page(site: Site, request: Request, page: RawPage | None, *, packs: bool = True) -> Reply:
+def answer_page(site: Site, request: Request, *, page: RawPage | None, packs: bool = True) -> Reply:
     """Return the page, packed if the client can unpack it, or a 304 or a 404."""
     if page is None:
         return Reply(status=404, body=b"no such project")
@@ -86,7 +86,7 @@ def answer_page(site: Site, request: Request, page: RawPage | None, *, packs: bo
     return Reply(headers=headers, body=page.content)
 
 
-def answer_file(site: Site, request: Request, url: str) -> Reply:
+def answer_file(site: Site, request: Request, *, url: str) -> Reply:
     """Return what lies under the URL, or the part of it that is asked for."""
     held = site.find(url)
     if held is None:

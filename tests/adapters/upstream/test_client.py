@@ -316,3 +316,48 @@ def test_a_part_with_another_status_is_a_fault() -> None:
     """Neither a part nor the word that there are none."""
     with Listener(lambda request: Reply(status=500)) as server, pytest.raises(UpstreamFault, match="answered 500"):
         run(lambda client, origin: client.get_part(origin, f"{server.root}x", start=0, length=1), server)
+
+
+def _part(content_range: str, body: bytes) -> Answerer:
+    return lambda request: Reply(status=206, headers={"Content-Range": content_range}, body=body)
+
+
+@pytest.mark.parametrize(
+    ("content_range", "body"),
+    [
+        ("", b"0123456789"),
+        ("bytes 0-9/*", b"0123456789"),
+        ("bytes 0-9", b"0123456789"),
+        ("items 0-9/100", b"0123456789"),
+        ("bytes 1-10/100", b"0123456789"),
+        ("bytes 0-8/100", b"012345678"),
+        ("bytes 0-9/100", b"012345678"),
+        ("bytes 9-0/100", b""),
+        ("bytes 0-10/100", b"0123456789x"),
+        ("bytes 0-9/5", b"0123456789"),
+        ("bytes -1-9/100", b"0123456789"),
+        (f"bytes 0-9/{10**30}", b"0123456789"),
+    ],
+)
+def test_another_part_than_the_one_asked_for_is_a_fault(content_range: str, body: bytes) -> None:
+    """Bytes of another place would be read as the wheel's own directory."""
+    with Listener(_part(content_range, body)) as server, pytest.raises(UpstreamFault) as caught:
+        run(lambda client, origin: client.get_part(origin, f"{server.root}x", start=0, length=10), server)
+    assert caught.value.code in ("upstream-malformed", "upstream-too-large")
+
+
+def test_a_steady_trickle_is_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below 1 KiB a second a file ends, though something comes all the time; above it goes on."""
+    monkeypatch.setattr(client_module, "WINDOWS", 0.1)
+
+    async def ask(client: AiohttpClient, origin: Origin) -> int:
+        async with client.open_file(origin, f"{origin.url}x") as body:
+            assert not isinstance(body, Missing)
+            return len(b"".join([chunk async for chunk in body.chunks()]))
+
+    rate = 500.0
+    with Listener(lambda request: Reply(body=b"x" * 6_000, bytes_a_second=rate)) as server:
+        with pytest.raises(UpstreamTimeout, match="less than 1 KiB a second"):
+            run(ask, server)
+        rate = 5_000.0
+        assert run(ask, server) == 6_000

@@ -33,7 +33,7 @@ def hostile() -> Iterator[HostileServer]:
         yield server
 
 
-async def obtain(client: AiohttpClient, origin: Origin, scenario: Scenario) -> bytes | None:
+async def obtain(client: AiohttpClient, scenario: Scenario, *, origin: Origin) -> bytes | None:
     """Return the wheel as a mirror would have it, None where there is none; raises `UpstreamFault`."""
     answer = await client.get_page(origin, scenario.project, etag=None)
     if not isinstance(answer, PageBody):
@@ -64,7 +64,7 @@ def outcomes(hostile: HostileServer) -> dict[str, Outcome]:
     async def try_out(scenario: Scenario, seconds: float) -> Outcome:
         client = AiohttpClient(networks=ONE, seconds=seconds)
         try:
-            return Outcome(await obtain(client, Origin(hostile.url_of(scenario)), scenario))
+            return Outcome(await obtain(client, scenario, origin=Origin(hostile.url_of(scenario))))
         except UpstreamFault as fault:
             return Outcome(fault=fault)
         finally:

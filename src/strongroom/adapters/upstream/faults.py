@@ -27,7 +27,7 @@ def answered(host: str, status: int) -> UpstreamFault:
     return UpstreamFault("upstream-status", f"The upstream {host} answered {status}", _RETRY)
 
 
-def cut(host: str, received_bytes: int, announced_bytes: int) -> UpstreamFault:
+def cut(host: str, received_bytes: int, *, announced_bytes: int) -> UpstreamFault:
     """Return the fault of a body whose length is not the announced one."""
     return UpstreamFault(
         "upstream-cut",

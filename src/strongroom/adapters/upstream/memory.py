@@ -60,7 +60,7 @@ class MemoryUpstreams:
     ) -> PageBody | Unchanged | Missing:
         """Return the site's page of the project."""
         url = f"{origin.url}{project}/"
-        await self._ask("page", origin, url)
+        await self._ask("page", origin, url=url)
         site = self.sites.get(origin.url)
         page = site.find_page(project) if site else None
         if site is None or page is None:
@@ -73,7 +73,7 @@ class MemoryUpstreams:
     @asynccontextmanager
     async def open_list(self, origin: Origin, *, etag: str | None) -> AsyncIterator[Body | Unchanged | Missing]:
         """Give the site's list of projects."""
-        await self._ask("list", origin, origin.url)
+        await self._ask("list", origin, url=origin.url)
         site = self.sites.get(origin.url)
         if site is None:
             yield Missing()
@@ -88,7 +88,7 @@ class MemoryUpstreams:
     @asynccontextmanager
     async def open_file(self, origin: Origin, url: str) -> AsyncIterator[Body | Missing]:
         """Give the file's bytes, cut short if the site says so."""
-        await self._ask("file", origin, url)
+        await self._ask("file", origin, url=url)
         site, held = self._find(url)
         if site is None or held is None:
             yield Missing()
@@ -97,7 +97,7 @@ class MemoryUpstreams:
 
     async def get_small(self, origin: Origin, url: str, *, limit_bytes: int) -> bytes | Missing:
         """Return the bytes under the URL."""
-        await self._ask("small", origin, url)
+        await self._ask("small", origin, url=url)
         site, held = self._find(url)
         if site is None or held is None:
             return Missing()
@@ -105,12 +105,12 @@ class MemoryUpstreams:
         if len(content) > limit_bytes:
             raise faults.too_large(site.host, limit_bytes)
         if url in site.cut_after:
-            raise faults.cut(site.host, site.cut_after[url], len(content))
+            raise faults.cut(site.host, site.cut_after[url], announced_bytes=len(content))
         return content
 
     async def get_part(self, origin: Origin, url: str, *, start: int, length: int) -> Part | None:
         """Return the range; None where the site has no ranges or no such thing."""
-        await self._ask("part", origin, url)
+        await self._ask("part", origin, url=url)
         site, held = self._find(url)
         if site is None or held is None or not site.has_ranges:
             return None
@@ -131,7 +131,7 @@ class MemoryUpstreams:
         if self.delay_seconds:
             await asyncio.sleep(self.delay_seconds)
 
-    async def _ask(self, kind: str, origin: Origin, url: str) -> None:
+    async def _ask(self, kind: str, origin: Origin, *, url: str) -> None:
         self.asked.append(Asked(kind, url, origin.username))
         if self.gate is not None:
             await self.gate.wait()
@@ -182,4 +182,4 @@ class _MemoryBody:
             if self._client.chunk_gate is not None:
                 await self._client.chunk_gate.wait()
         if site is not None and ends < len(self._content):
-            raise faults.cut(site.host, ends, len(self._content))
+            raise faults.cut(site.host, ends, announced_bytes=len(self._content))

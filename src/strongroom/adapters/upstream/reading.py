@@ -65,7 +65,7 @@ async def raw_chunks(response: ClientResponse, bounds: Bounds) -> AsyncIterator[
                 chunk = await response.content.read(_CHUNK_BYTES)
         except UpstreamFault as fault:
             if fault.code == "upstream-cut" and response.content_length:
-                raise faults.cut(host, received_bytes, response.content_length) from None
+                raise faults.cut(host, received_bytes, announced_bytes=response.content_length) from None
             raise
         if not chunk:
             return
@@ -124,7 +124,7 @@ async def _gunzip(chunks: AsyncIterator[bytes], host: str, *, limit_bytes: int |
         while rest:
             if unpacker.eof:  # RFC 1952: "A gzip file consists of a series of members"
                 unpacker, members = zlib.decompressobj(31), members + 1
-            unpacked = _unpack(unpacker, rest, host)
+            unpacked = _unpack(unpacker, rest, host=host)
             rest = unpacker.unconsumed_tail or unpacker.unused_data
             unpacked_bytes += len(unpacked)
             if members > _MOST_MEMBERS or unpacked_bytes > max(_RATIO_COUNTS_FROM_BYTES, packed_bytes * _HIGHEST_RATIO):
@@ -136,7 +136,7 @@ async def _gunzip(chunks: AsyncIterator[bytes], host: str, *, limit_bytes: int |
         raise faults.malformed(host, "sent packed data that ends too early")
 
 
-def _unpack(unpacker: zlib._Decompress, packed: bytes, host: str) -> bytes:
+def _unpack(unpacker: zlib._Decompress, packed: bytes, *, host: str) -> bytes:
     try:
         return unpacker.decompress(packed, _CHUNK_BYTES)
     except zlib.error:
