@@ -23,6 +23,8 @@ GUARDED = (
     "src/strongroom/services/shield.py",
     "src/strongroom/services/sign_in.py",
     "src/strongroom/adapters/blobs/local.py",
+    "src/strongroom/adapters/upstream/guard.py",
+    "src/strongroom/adapters/upstream/hops.py",
 )
 
 
