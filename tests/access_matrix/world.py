@@ -159,7 +159,7 @@ class World:
 
     async def _fill(self, index: IndexName) -> None:
         changes = IndexChanges(anonymous_read=index in OPEN_INDEXES, rules=Rules(takes_sdists=False))
-        await self.services.indexes.create(OPERATOR, index, changes)
+        await self.services.indexes.create(OPERATOR, index, changes=changes)
         await self.services.shield.hold(OPERATOR, Wish(index, HELD_NAME, Hold.RESERVED))
         for project in sorted(name for name in EXISTING_PROJECTS if name.endswith(f"-{index}")):
             wheel = make_wheel(project, "1.0")

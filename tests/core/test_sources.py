@@ -45,7 +45,7 @@ def facts(
     )
 
 
-def find(known: NameFacts, start: str = "main", name: ProjectName = DEMO) -> Source:
+def find(known: NameFacts, start: str = "main", *, name: ProjectName = DEMO) -> Source:
     """Ask an index for the name."""
     return find_source(name, start=known.indexes[IndexName(start)], facts=known)
 

@@ -56,7 +56,7 @@ class Stage:
 
     def change(self, changes: IndexChanges, *, caller: Caller = OPERATOR, index: IndexName = PUBLIC_INDEX) -> Index:
         """Change an index, and check that what is answered is stored."""
-        changed = wait(self.indexes.change(caller, index, changes))
+        changed = wait(self.indexes.change(caller, index, changes=changes))
         assert self.house.look(lambda tx: tx.indexes.find(index)) == changed
         return changed
 
@@ -89,7 +89,7 @@ def test_an_upstream_is_made_with_sealed_credentials() -> None:
     """The URL gets its slash; the event says that there are credentials, not which."""
     stage = Stage(an_index())
     upstream = UpstreamChanges("https://upstream.example/simple", Credentials("reader", "secret"))
-    made = wait(stage.indexes.create(OPERATOR, STAGING, IndexChanges(upstream=upstream, rules=Rules(COOLDOWN))))
+    made = wait(stage.indexes.create(OPERATOR, STAGING, changes=IndexChanges(upstream=upstream, rules=Rules(COOLDOWN))))
     assert made.upstream == Upstream(URL, b"sealed:reader:secret")
     assert stage.house.events() == [
         IndexCreated(index=STAGING, upstream=f"{URL}, with credentials, fresh for 600 s", rules='{"cooldown":"P3D"}')
@@ -128,7 +128,10 @@ def test_a_bad_upstream_is_refused(upstream: UpstreamChanges, code: str) -> None
     """At making and at changing; nothing is stored or told."""
     stage = Stage(an_index())
     changes = IndexChanges(upstream=upstream)
-    for work in (stage.indexes.create(OPERATOR, STAGING, changes), stage.indexes.change(OPERATOR, MAIN, changes)):
+    for work in (
+        stage.indexes.create(OPERATOR, STAGING, changes=changes),
+        stage.indexes.change(OPERATOR, MAIN, changes=changes),
+    ):
         with pytest.raises(InvalidRequest) as caught:
             wait(work)
         assert caught.value.code == code
@@ -199,7 +202,7 @@ def test_a_cycle_of_bases_is_refused() -> None:
     with pytest.raises(Conflict, match="'main' is itself based on 'public'"):
         stage.change(IndexChanges(bases=(MAIN,)))
     with pytest.raises(InvalidRequest, match="nowhere"):
-        wait(stage.indexes.create(OPERATOR, STAGING, IndexChanges(bases=(IndexName("nowhere"),))))
+        wait(stage.indexes.create(OPERATOR, STAGING, changes=IndexChanges(bases=(IndexName("nowhere"),))))
     assert stage.house.events() == []
 
 

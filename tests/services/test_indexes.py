@@ -54,7 +54,9 @@ def test_an_index_is_made_with_its_settings() -> None:
     """And recorded with them."""
     house = a_house()
     made = wait(
-        indexes(house).create(an_administrator(), STAGING, IndexChanges(accepts_uploads=False, anonymous_read=True))
+        indexes(house).create(
+            an_administrator(), STAGING, changes=IndexChanges(accepts_uploads=False, anonymous_read=True)
+        )
     )
     assert made == Index(name=STAGING, created_at=START, accepts_uploads=False, anonymous_read=True)
     assert house.look(lambda tx: tx.indexes.list()) == (made,)
@@ -170,9 +172,9 @@ def test_a_change_is_recorded_and_its_repetition_is_not() -> None:
     """What is not named stays."""
     house = a_house(an_index("main"))
     for _ in range(2):
-        changed = wait(indexes(house).change(OPERATOR, MAIN, IndexChanges(accepts_uploads=False)))
+        changed = wait(indexes(house).change(OPERATOR, MAIN, changes=IndexChanges(accepts_uploads=False)))
         assert changed == an_index("main", accepts_uploads=False)
-    opened = wait(indexes(house).change(OPERATOR, MAIN, IndexChanges(anonymous_read=True)))
+    opened = wait(indexes(house).change(OPERATOR, MAIN, changes=IndexChanges(anonymous_read=True)))
     assert opened == an_index("main", accepts_uploads=False, anonymous_read=True)
     assert house.events() == [
         IndexChanged(index=MAIN, accepts_uploads=False),
@@ -184,19 +186,21 @@ def test_opening_an_index_to_all_takes_its_administrator() -> None:
     """`manage` is enough for uploads, not for showing it to the world."""
     house = a_house(an_index("main"))
     manager = a_caller("bob", a_grant(Right.READ, Right.MANAGE, index="main"))
-    wait(indexes(house).change(manager, MAIN, IndexChanges(accepts_uploads=False)))
+    wait(indexes(house).change(manager, MAIN, changes=IndexChanges(accepts_uploads=False)))
     with pytest.raises(Forbidden):
-        wait(indexes(house).change(manager, MAIN, IndexChanges(anonymous_read=True, accepts_uploads=True)))
+        wait(indexes(house).change(manager, MAIN, changes=IndexChanges(anonymous_read=True, accepts_uploads=True)))
     assert house.look(lambda tx: tx.indexes.find(MAIN)) == an_index("main", accepts_uploads=False)
     with pytest.raises(Forbidden):
-        wait(indexes(house).change(READER, MAIN, IndexChanges(accepts_uploads=True)))
+        wait(indexes(house).change(READER, MAIN, changes=IndexChanges(accepts_uploads=True)))
     with pytest.raises(Forbidden):
         wait(
             indexes(house).change(
-                a_caller("eve", a_grant(Right.ADMINISTER, index="main")), MAIN, IndexChanges(anonymous_read=True)
+                a_caller("eve", a_grant(Right.ADMINISTER, index="main")),
+                MAIN,
+                changes=IndexChanges(anonymous_read=True),
             )
         )
-    wait(indexes(house).change(an_administrator(), MAIN, IndexChanges(anonymous_read=True)))
+    wait(indexes(house).change(an_administrator(), MAIN, changes=IndexChanges(anonymous_read=True)))
     assert len(house.events()) == 2
 
 

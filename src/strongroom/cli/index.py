@@ -38,7 +38,7 @@ def create(name: IndexName, **given: Any) -> None:  # Any: each value has the ty
 
     flags = IndexFlags(**given)
     changes = replace(flags.changes(), rules=flags.rules())
-    index = run(lambda services, caller: services.indexes.create(caller, name, changes), makes_store=True)
+    index = run(lambda services, caller: services.indexes.create(caller, name, changes=changes), makes_store=True)
     print_done(view_index(index), f"Created the index '{name}'; its URL is /{name}/simple/")
     warn_about(index)
 
@@ -81,7 +81,9 @@ def change(name: IndexName, **given: Any) -> None:  # Any: each value has the ty
 
     async def work(services: Services, caller: Caller) -> Index:
         earlier = await services.indexes.show(caller, name)
-        return await services.indexes.change(caller, name, replace(changes, rules=flags.rules(earlier.index.rules)))
+        return await services.indexes.change(
+            caller, name, changes=replace(changes, rules=flags.rules(earlier.index.rules))
+        )
 
     index = run(work)
     print_done(view_index(index), f"Changed the index '{name}': {_sentence(index)}")

@@ -150,7 +150,7 @@ def change(*, index: IndexName, **given: Any) -> None:  # Any: each value has th
 
     async def work(services: Services, caller: Caller) -> Index:
         rules = await _changed_rules(services, caller, index=index, changes=changes)
-        return await services.indexes.change(caller, index, IndexChanges(rules=rules))
+        return await services.indexes.change(caller, index, changes=IndexChanges(rules=rules))
 
     rules = run(work).rules
     sentences = " ".join(rule_sentences(rules)) or "Everything comes through."

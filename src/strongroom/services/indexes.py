@@ -62,7 +62,7 @@ class Indexes:
     clock: Clock
     seals: Seals
 
-    async def create(self, caller: Caller, name: IndexName, changes: IndexChanges = NO_CHANGES) -> Index:
+    async def create(self, caller: Caller, name: IndexName, *, changes: IndexChanges = NO_CHANGES) -> Index:
         """Make an index with these settings; raises `Conflict` for a taken name, `InvalidRequest` for bad settings."""
         wanted, sealed = self._prepared(changes)
         index = change_index(Index(name=name, created_at=self.clock.now()), wanted, sealed=sealed)
@@ -129,7 +129,7 @@ class Indexes:
 
         return await self.catalog.read(load)
 
-    async def change(self, caller: Caller, name: IndexName, changes: IndexChanges) -> Index:
+    async def change(self, caller: Caller, name: IndexName, *, changes: IndexChanges) -> Index:
         """Change what is not None; one event, and none when nothing changes.
 
         `manage` on the index is enough for what narrows or orders it. Its bases, its

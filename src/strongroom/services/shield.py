@@ -93,12 +93,12 @@ class Shield:
         """
         wish = replace(wish, reason=parse_remark(wish.reason))
         demand_sensible(wish.pattern, wish.hold)
-        await self.catalog.read(lambda tx: _demand_manager(tx, caller, wish.index))
+        await self.catalog.read(lambda tx: _demand_manager(tx, caller, name=wish.index))
         known = await self._look_up(wish.pattern)
         _demand_claimable(wish, known)
 
         def change(tx: Transaction) -> Reservation:
-            _demand_manager(tx, caller, wish.index)
+            _demand_manager(tx, caller, name=wish.index)
             earlier = tx.reservations.find(wish.index, wish.pattern)
             if earlier is not None and (earlier.hold, earlier.reason) == (wish.hold, wish.reason):
                 return earlier
@@ -115,7 +115,7 @@ class Shield:
         """Let go of a name or prefix, and return what it was; raises `NotFound`, `Forbidden`."""
 
         def change(tx: Transaction) -> Reservation:
-            _demand_manager(tx, caller, index)
+            _demand_manager(tx, caller, name=index)
             found = tx.reservations.find(index, pattern)
             if found is None:
                 raise NotFound(
@@ -137,7 +137,7 @@ class Shield:
         """
 
         def load(tx: Transaction) -> tuple[Reservation, ...]:
-            managed = {item.name for item in _list_managed(tx, caller, index)}
+            managed = {item.name for item in _list_managed(tx, caller, only=index)}
             return tuple(item for item in tx.reservations.list() if item.index in managed)
 
         return await self.catalog.read(load)
@@ -147,7 +147,7 @@ class Shield:
 
         Of one index, or of all that the caller manages. Sends nothing upstream.
         """
-        findings = await self.catalog.read(lambda tx: _find_names(tx, caller, index))
+        findings = await self.catalog.read(lambda tx: _find_names(tx, caller, only=index))
         internal: list[InternalName] = []
         is_certain = self.known_names is not None
         for item in findings.own:
@@ -181,8 +181,8 @@ class _Findings:
     names: frozenset[ProjectName]
 
 
-def _find_names(tx: Transaction, caller: Caller, index: IndexName | None) -> _Findings:
-    managed = _list_managed(tx, caller, index)
+def _find_names(tx: Transaction, caller: Caller, *, only: IndexName | None) -> _Findings:
+    managed = _list_managed(tx, caller, only=only)
     reservations = tx.reservations.list()
     projects = {item.name: frozenset(project.name for project in tx.projects.list(item.name)) for item in managed}
     taken = frozenset(project.name for item in tx.indexes.list() for project in tx.projects.list(item.name))
@@ -202,13 +202,13 @@ def _own_names(index: IndexName, projects: Iterable[ProjectName], *, held: Itera
     return [InternalName(index, name, holds.get(name), ()) for name in sorted({*projects, *holds})]
 
 
-def _list_managed(tx: Transaction, caller: Caller, index: IndexName | None) -> list[Index]:
-    if index is not None:
-        return [_demand_manager(tx, caller, index)]
+def _list_managed(tx: Transaction, caller: Caller, *, only: IndexName | None) -> list[Index]:
+    if only is not None:
+        return [_demand_manager(tx, caller, name=only)]
     return [item for item in tx.indexes.list() if caller.may(Right.MANAGE, IndexTarget(item.name))]
 
 
-def _demand_manager(tx: Transaction, caller: Caller, name: IndexName) -> Index:
+def _demand_manager(tx: Transaction, caller: Caller, *, name: IndexName) -> Index:
     caller.demand(Right.MANAGE, IndexTarget(name), indexes=tx.indexes.list())
     index = tx.indexes.find(name)
     if index is None:

@@ -169,7 +169,7 @@ class IndexEndpoints:
         409 when the name is taken, by an index with the same settings too, and for bases
         that reach too far.
         """
-        return _show(await self._indexes.create(caller, body.name, body.changes()), caller)
+        return _show(await self._indexes.create(caller, body.name, changes=body.changes()), caller)
 
     async def show_index(self, caller: CurrentCaller, name: IndexPlace) -> CountedIndexView:
         """Show an index with its counts."""
@@ -184,7 +184,7 @@ class IndexEndpoints:
         administer the server. Another upstream's URL forgets what is kept of the one before. 409 for
         bases that lead back to the index, or reach too far.
         """
-        return _show(await self._indexes.change(caller, name, body.changes()), caller)
+        return _show(await self._indexes.change(caller, name, changes=body.changes()), caller)
 
     async def delete_index(self, caller: CurrentCaller, name: IndexPlace) -> None:
         """Delete an index that holds no files.
