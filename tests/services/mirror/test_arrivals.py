@@ -22,7 +22,7 @@ from strongroom.services.mirror.fetches import AT_ONCE
 from tests.services.house import wait
 from tests.services.mirror.arriving import INDEX, LONG, WHEEL, Passage, begin, read_all, settle
 
-CUT = faults.cut("files.upstream.example", 1, 2)
+CUT = faults.cut("files.upstream.example", 1, announced_bytes=2)
 STALLED = faults.timed_out("files.upstream.example", "sent nothing for 10 seconds")
 
 
