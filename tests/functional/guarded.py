@@ -37,7 +37,12 @@ class Guarded:
 
     def put(self, name: str, version: str = "1.0", *, age: timedelta | None = OLD, **facts: Any) -> SiteFile:
         """Put a wheel upstream that is so old (None: nobody knows); `facts` are fields of the file."""
-        return put(self.upstream, self.folder, name, version=version, age=age, **facts)
+        wheel, _ = make_dists(self.folder / f"{name}-{version}", name, version=version)
+        uploaded_at = None if age is None else datetime.now(UTC) - age
+        file = SiteFile(ProjectName(name), wheel.name, path=wheel.path, metadata=read_metadata(wheel.path))
+        file = replace(file, uploaded_at=uploaded_at, **facts)
+        self.upstream.site.add(file)
+        return file
 
     def put_sdist(self, name: str, version: str = "1.0", **facts: Any) -> SiteFile:
         """Put an old sdist upstream."""
@@ -113,20 +118,6 @@ class Guarded:
 
     def _settings(self) -> dict[str, str]:
         return {**self.server.settings, "STRONGROOM_DATA": str(self.server.data)}
-
-
-def put(
-    upstream: UpstreamServer, folder: Path, name: str, *, version: str, age: timedelta | None = OLD, **facts: Any
-) -> SiteFile:
-    """Put a wheel into an upstream."""
-    wheel, _ = make_dists(folder / f"{name}-{version}", name, version=version)
-    uploaded_at = None if age is None else datetime.now(UTC) - age
-    file = SiteFile(
-        ProjectName(name), wheel.name, path=wheel.path, metadata=read_metadata(wheel.path), uploaded_at=uploaded_at
-    )
-    file = replace(file, **facts)
-    upstream.site.add(file)
-    return file
 
 
 @contextmanager

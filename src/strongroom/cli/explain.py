@@ -20,7 +20,7 @@ from strongroom.core.names import IndexName
 def explain(named: Named, *, index: IndexName | None, shows_all: bool) -> None:
     """Say which source a name comes from and why, and which files are hidden by which rule until when."""
     target = ProjectTarget(index or chosen_settings().index, named.project)
-    found = run(lambda services, caller: services.explain.explain(caller, target, named.version))
+    found = run(lambda services, caller: services.explain.explain(caller, target, version=named.version))
     if wants_json():
         print_json(_view(found))
     else:
@@ -33,14 +33,24 @@ def _print(found: Explanation, *, shows_all: bool) -> None:
         click.echo(f"  {step.index}: {step.sentence}")
     hidden = [file for file in found.files if not file.is_offered]
     if found.files:
-        click.echo(f"{len(found.files) - len(hidden)} files are offered, {len(hidden)} are hidden.")
+        click.echo(_count(len(found.files) - len(hidden), len(hidden)))
     else:
         remark("There are no files.")
     shown = found.files if shows_all else tuple(file for file in found.files if not file.is_offered or file.reason)
     if shown:
         print_table([_row(file) for file in shown], header=("file", "offered", "rule", "until", "why"))
-    for hint in dict.fromkeys(file.hint for file in hidden if file.hint):
+    for hint in _hints(hidden):
         remark(hint)
+
+
+def _count(offered: int, hidden: int) -> str:
+    files = "1 file is offered" if offered == 1 else f"{offered} files are offered"
+    return f"{files}, {hidden} {'is' if hidden == 1 else 'are'} hidden."
+
+
+def _hints(hidden: list[ExplainedFile]) -> list[str]:
+    """Return one hint for each rule, that of the newest file: a project has hundreds of files."""
+    return list({(file.code, file.rule_of): file.hint for file in hidden if file.hint}.values())
 
 
 def _view(found: Explanation) -> View:

@@ -32,6 +32,9 @@ from strongroom.core.sources import (
     walk,
 )
 
+UPSTREAM_QUARANTINE = "It was put there upstream, most often because it does harm; use another project."
+_OWN_QUARANTINE = "Somebody who manages the project can set its status back to active."
+
 
 class Answer(StrEnum):
     """Which kind of source answers for a name."""
@@ -93,15 +96,17 @@ def explain_own_files(
 ) -> tuple[ExplainedFile, ...]:
     """Return what shows of an index's own files: all, but in quarantine."""
     return tuple(
-        ExplainedFile(file.filename, str(file.version), is_offered=True, code=_yank_code(file))
+        ExplainedFile(
+            file.filename, str(file.version), is_offered=True, code=_yank_code(file), reason=_yank_reason(file)
+        )
         if project.status.offers_files
-        else explain_quarantined(file, project.status_reason)
+        else explain_quarantined(file, project.status_reason, hint=_OWN_QUARANTINE)
         for file in files
         if version in (None, file.version)
     )
 
 
-def explain_quarantined(file: Offered, reason: str | None) -> ExplainedFile:
+def explain_quarantined(file: Offered, reason: str | None, *, hint: str) -> ExplainedFile:
     """Return why a quarantined project's file is not offered (PEP 792)."""
     return ExplainedFile(
         file.filename,
@@ -109,7 +114,14 @@ def explain_quarantined(file: Offered, reason: str | None) -> ExplainedFile:
         is_offered=False,
         code="project-quarantined",
         reason=f"The project is in quarantine: {reason or 'no reason was given'}",
+        hint=hint,
     )
+
+
+def explain_covered(file: Offered, owner: IndexName) -> ExplainedFile:
+    """Return why a file under an overlay is not offered."""
+    reason = f"The index '{owner}' has a file of this name, which stands over it"
+    return ExplainedFile(file.filename, str(file.version), is_offered=False, code="overlaid", reason=reason)
 
 
 def explain_upstream_file(
@@ -131,10 +143,10 @@ def explain_upstream_file(
                 rule_of=finding.ruled_by,
             )
         exempted = finding.exemption
-    code, reason = _yank_code(file), ""
+    code, reason = _yank_code(file), _yank_reason(file)
     if file.vanished_at is not None:
         code = "vanished"
-        reason = f"The upstream no longer offers it since {file.vanished_at:%Y-%m-%d}; it stays for those who pinned it"
+        reason = f"The upstream has not offered it since {file.vanished_at:%Y-%m-%d}; it stays for those who pinned it"
     if exempted is not None:
         code = "exempted"
         reason = f"The exemption {exempted.exemption_id} lets it through until {exempted.expires_at:%Y-%m-%d %H:%M UTC}"
@@ -150,6 +162,13 @@ def _yank_code(file: File | UpstreamFile) -> str:
     return "" if file.yank is None else "yanked"
 
 
+def _yank_reason(file: File | UpstreamFile) -> str:
+    if file.yank is None:
+        return ""
+    because = f": {file.yank.reason}" if file.yank.reason else ""
+    return f"Installers take it only where its version is pinned, for it was yanked{because}"
+
+
 def _explain_step(route: Route, source: Source) -> Step:
     index = route.end
     held = _held(source)
@@ -159,8 +178,8 @@ def _explain_step(route: Route, source: Source) -> Step:
         return Step(index.name, "owns it: it has files of it, or had")
     if index.upstream is None:
         return Step(index.name, "neither owns nor reserves it")
-    asked = "it was never asked for this name" if _is_unasked(source) else "it is asked"
-    return Step(index.name, f"neither owns nor reserves it; has an upstream, and {asked}")
+    asked = "is not asked for this name" if _is_unasked(source) else "is asked"
+    return Step(index.name, f"neither owns nor reserves it; its upstream {asked}")
 
 
 def _held(source: Source) -> Owned | Reserved | None:
@@ -194,7 +213,8 @@ def _describe(source: Source, *, visible: frozenset[IndexName]) -> tuple[Answer,
             return Answer.WITHHELD, None, f"belongs to {by}, so no upstream is asked for it here"
         case AskUpstreams(routes):
             names = ", ".join(f"'{route.end.name}'" for route in routes)
-            return Answer.UPSTREAM, None, f"belongs to nobody here, so the upstream of {names} is asked"
+            asked = f"the upstream of {names} is asked" if len(routes) == 1 else f"the upstreams of {names} are asked"
+            return Answer.UPSTREAM, None, f"belongs to nobody here, so {asked}"
         case Nowhere():
             return Answer.NOWHERE, None, "belongs to nobody here, and there is no upstream to ask"
         case _:  # pragma: no cover

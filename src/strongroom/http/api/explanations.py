@@ -76,7 +76,7 @@ class ExplanationEndpoints:
             wanted = None if version is None else parse_version(version)
         except InvalidName as error:
             raise UnreadableRequest(error.code, error.sentence) from None
-        return _show(await self._explain.explain(caller, target, wanted))
+        return _show(await self._explain.explain(caller, target, version=wanted))
 
 
 def _show(found: Explanation) -> ExplanationView:
