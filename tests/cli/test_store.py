@@ -28,7 +28,7 @@ def test_an_index_is_made_shown_changed_and_deleted(store: Program) -> None:
     shown = store.json("index", "show", "staging")
     assert (shown["accepts_uploads"], shown["anonymous_read"], shown["projects"], shown["files"]) == (False, True, 0, 0)
     changed = store.run("index", "set", "staging", "--uploads", "--no-anonymous-read")
-    assert changed.stderr == "The index 'staging' takes uploads; only those with the right may read it.\n"
+    assert changed.stderr == "Changed the index 'staging': it takes uploads; only those with the right may read it.\n"
     assert [index["name"] for index in store.json("index", "list")] == ["main", "staging"]
     assert "staging" in store.done("index", "list")
     assert "accepts uploads:" in store.done("index", "show", "staging")
