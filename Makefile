@@ -18,7 +18,7 @@ help: ## show the targets
 serve: $(VENV)/.runtime ## set everything up and run the index; STRONGROOM_PORT and the like are passed on
 	@exec $(BIN)/strongroom serve
 
-dev: $(VENV)/.dev $(VENV)/.clients ## set everything up for development
+dev: $(VENV)/.dev $(VENV)/.clients $(VENV)/.passage ## set everything up for development
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter, the shape test
 	$(BIN)/ruff check src tests bench
@@ -30,7 +30,7 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter, the shape test
 format: $(VENV)/.dev ## let ruff format and sort
 	$(BIN)/ruff check --fix --quiet src tests bench; $(BIN)/ruff format src tests bench
 
-test: $(VENV)/.dev $(VENV)/.clients ## set everything up and pass every test
+test: $(VENV)/.dev $(VENV)/.clients $(VENV)/.passage ## set everything up and pass every test
 	rm -f .coverage .coverage.*
 	$(BIN)/python -m coverage run -m pytest -n 2 --dist worksteal --ignore tests/functional tests
 	$(BIN)/python -m coverage combine --quiet 2> /dev/null; rm -f .coverage.*  # a test that kills leaves half a data file
@@ -79,4 +79,8 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/uv
 
 $(VENV)/.clients: tests/clients.py $(wildcard tests/functional/requirements/*.txt) $(VENV)/.dev
 	$(BIN)/python -m tests.clients install
+	@touch $@
+
+$(VENV)/.passage: tests/functional/passage/wheels.py tests/functional/passage/requirements.txt $(VENV)/.dev
+	$(BIN)/python -m tests.functional.passage.wheels download
 	@touch $@

@@ -58,7 +58,7 @@ def install(*, verbose: bool = False) -> None:
     if all(_is_ready(client) for client in CLIENTS):
         return
     TOOLS.mkdir(exist_ok=True)
-    with _alone():
+    with alone():
         for client in CLIENTS:
             if not _is_ready(client):
                 _make(client)
@@ -95,7 +95,8 @@ def _run(*command: str) -> None:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
+    """Hold the lock on `.tools/`, so that one process at a time fills it."""
     with (TOOLS / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
