@@ -23,6 +23,8 @@ from tests.upstream.server import UpstreamServer, read_metadata
 Found = dict[str, Any]
 """JSON as the server sent it."""
 OLD = timedelta(days=400)
+KNOWN, OVERLAID = "acme-known", "acme-fork"
+"""Names that the upstream has from the beginning, so that they are on the list that the server fetches at its start."""
 _FRESH_AT_ONCE = "0"
 
 
@@ -67,6 +69,10 @@ class Guarded:
         """Ask the server; headers are written with underscores."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         return request(method, self.server.url + path, token=self.token, headers=sent)
+
+    def post(self, path: str, *, headers: dict[str, str], body: bytes) -> Answer:
+        """Send a body to the server."""
+        return request("POST", self.server.url + path, token=self.token, headers=headers, body=body)
 
     def listed(self, name: str, *, index: str = "main") -> list[str]:
         """Return the filenames on the project's page, none where there is no page."""
@@ -128,6 +134,7 @@ def guard(folder: Path, *flags: str) -> Iterator[Guarded]:
     """
     folder.mkdir(exist_ok=True)
     with UpstreamServer() as upstream:
+        upstream.site.statuses |= {ProjectName(KNOWN): "active", ProjectName(OVERLAID): "active"}
         settings = {"STRONGROOM_DEFAULT_UPSTREAM": upstream.url, "STRONGROOM_UPSTREAM_NETWORKS": "127.0.0.0/8"}
         server = Server(folder / "data", *flags, settings=settings)
         try:
