@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -63,6 +64,8 @@ class Listener:
         self.answer = answer
         self.requests: list[Request] = []
         self.connections = 0
+        self.ended_at: dict[str, float] = {}
+        """When the latest answer to each path was sent to its end, on the monotonic clock."""
         self.port = 0
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
@@ -129,7 +132,9 @@ class Listener:
         while True:
             request = _parse(await reader.readuntil(b"\r\n\r\n"))
             self.requests.append(request)
-            if not await _send(writer, self.answer(request)):
+            is_reusable = await _send(writer, self.answer(request))
+            self.ended_at[request.path] = time.monotonic()
+            if not is_reusable:
                 return
 
 
