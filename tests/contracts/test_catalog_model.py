@@ -142,7 +142,7 @@ passage_steps: st.SearchStrategy[Step] = st.one_of(
     reservations.map(lambda item: lambda tx: tx.reservations.save(item)),
     reservations.map(lambda item: lambda tx: tx.reservations.remove(item.index, item.pattern)),
     pages.map(lambda page: lambda tx: tx.upstream_pages.save(page)),
-    pages.map(lambda page: lambda tx: tx.upstream_pages.confirm(page.index, page.project, page.fetched_at)),
+    pages.map(lambda page: lambda tx: tx.upstream_pages.confirm(page.index, page.project, at=page.fetched_at)),
     pages.map(lambda page: lambda tx: tx.upstream_pages.remove(page.index, page.project)),
     index_names.map(lambda index: lambda tx: tx.upstream_pages.remove(index)),
     copies.map(lambda copy: lambda tx: tx.copies.save(copy)),

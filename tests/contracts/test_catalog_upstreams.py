@@ -82,8 +82,8 @@ def test_a_confirmed_page_changes_its_time_only(catalog: Driven) -> None:
     later = START + timedelta(minutes=10, microseconds=3)
 
     def confirm(tx: Transaction) -> None:
-        tx.upstream_pages.confirm(PUBLIC, DEMO, later)
-        tx.upstream_pages.confirm(MAIN, DEMO, later)
+        tx.upstream_pages.confirm(PUBLIC, DEMO, at=later)
+        tx.upstream_pages.confirm(MAIN, DEMO, at=later)
 
     save_pages(catalog, page, missing)
     catalog.write(confirm)

@@ -19,6 +19,7 @@ from strongroom.core.access import ProjectTarget
 from strongroom.core.errors import NotFound
 from strongroom.core.model import File
 from strongroom.core.names import parse_project_name
+from strongroom.services.download import FoundFile
 from tests.crash.store import MAIN, Store, opened
 from tests.crash.work import PROJECTS, Work, version_of, wheel_of
 
@@ -67,18 +68,18 @@ async def read_project(store: Store, project: str, *, most: int | None = None) -
     except NotFound:
         return []
     files = page.files if most is None else page.files[-most:]
-    return [fault for file in files for fault in await _read_file(store, file)]
+    return [fault for file in files if isinstance(file, File) for fault in await _read_file(store, file)]
 
 
 async def _read_file(store: Store, file: File) -> list[str]:
     download, faults = store.services.download, []
     digest = hashlib.sha256()
     try:
-        async for chunk in download.stream(file, start=0, stop=file.size_bytes):
+        async for chunk in download.stream(file.sha256, start=0, stop=file.size_bytes):
             digest.update(chunk)
         if digest.hexdigest() != file.sha256:
             faults.append(f"{file.filename}: listed as {file.sha256}, downloads as {digest.hexdigest()}")
-        if hashlib.sha256(await download.get_metadata(file)).hexdigest() != file.metadata_sha256:
+        if hashlib.sha256(await download.get_metadata(FoundFile(file))).hexdigest() != file.metadata_sha256:
             faults.append(f"{file.filename}: the metadata is not what is listed")
     except Exception as error:  # whatever it is, a listed file could not be had
         faults.append(f"{file.filename}: listed, but {type(error).__name__}: {error}")

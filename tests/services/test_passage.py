@@ -2,107 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from strongroom.adapters.blobs.memory import MemoryBlobs
-from strongroom.adapters.memory.catalog import MemoryCatalog
 from strongroom.core.access import ProjectTarget, Right
 from strongroom.core.errors import Forbidden, NotFound, UpstreamFault
-from strongroom.core.explanation import Answer, Explanation
-from strongroom.core.mirrored import Skipped, UpstreamFile
-from strongroom.core.model import File, Index, ProjectStatus
-from strongroom.core.names import Filename, parse_filename, parse_index_name
-from strongroom.core.reservations import Hold, Reservation
-from strongroom.core.rules import Rules
-from strongroom.core.upstream import Delivery
-from strongroom.ports import Transaction
-from strongroom.services.browse import Browse
-from strongroom.services.download import Download, Elsewhere, FoundFile
-from strongroom.services.explain import Explain
+from strongroom.core.explanation import Answer
+from strongroom.core.mirrored import UpstreamFile
+from strongroom.core.model import File
+from strongroom.core.names import parse_filename, parse_index_name
+from strongroom.core.reservations import Hold
 from tests.factories import (
     DEMO,
     MAIN,
-    OPERATOR,
     STAGING,
     a_caller,
-    a_copy,
     a_file,
     a_grant,
     a_mirror,
-    a_project,
     a_reservation,
     an_exemption,
     an_index,
-    an_upstream,
     an_upstream_file,
     an_upstream_page,
 )
-from tests.fake_mirror import FakeArriving, FakeAsked, FakeMirror
-from tests.fakes import START, FrozenClock
-
-TARGET = ProjectTarget(MAIN, DEMO)
-PUBLIC = parse_index_name("public")
-OLD = an_upstream_file("demo-1.0-py3-none-any.whl")
-YOUNG = an_upstream_file("demo-2.0-py3-none-any.whl", uploaded_at=START - timedelta(hours=1))
-COOLDOWN = Rules(cooldown=timedelta(days=3))
-
-
-@dataclass
-class Place:
-    """`main` over `public`, whose upstream is a dictionary, and everything that reads them."""
-
-    catalog: MemoryCatalog
-    mirror: FakeMirror
-    asked: FakeAsked
-    clock: FrozenClock
-    browse: Browse
-    download: Download
-    explainer: Explain
-
-    async def add(self, change: Callable[[Transaction], object]) -> None:
-        """Change the catalog."""
-        await self.catalog.write(change)
-
-    async def own(self, file: File) -> None:
-        """Give an index a file of its own."""
-
-        def fill(tx: Transaction) -> None:
-            tx.projects.save(a_project(file.project, index=file.index, serial=3))
-            tx.files.add(file)
-
-        await self.add(fill)
-
-    async def hold(self, reservation: Reservation) -> None:
-        """Let an index hold a name."""
-        await self.add(lambda tx: tx.reservations.save(reservation))
-
-    async def page(self, target: ProjectTarget = TARGET) -> list[Filename]:
-        """Return the names of the files that the page shows."""
-        return [file.filename for file in (await self.browse.get_project_page(target)).files]
-
-    async def explain(self, target: ProjectTarget = TARGET) -> Explanation:
-        """Explain as whoever runs the server."""
-        return await self.explainer.explain(OPERATOR, target)
-
-
-def play(scene: Callable[[Place], Coroutine[None, None, None]], *indexes: Index, rules: Rules = COOLDOWN) -> None:
-    """Run the scene on `main` over `public`, with more indexes."""
-
-    async def prepared() -> None:
-        catalog, mirror, asked, clock, blobs = MemoryCatalog(), FakeMirror(), FakeAsked(), FrozenClock(), MemoryBlobs()
-        browse = Browse(catalog, blobs, mirror, asked, clock)
-        download = Download(catalog, blobs, mirror, clock)
-        place = Place(catalog, mirror, asked, clock, browse, download, Explain(catalog, mirror, clock))
-        for index in (a_mirror(rules=rules), an_index(bases=("public",)), *indexes):
-            await place.add(lambda tx, index=index: tx.indexes.add(index))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-        await scene(place)
-
-    asyncio.run(prepared())
+from tests.fakes import START
+from tests.services.passing import COOLDOWN, OLD, PUBLIC, TARGET, YOUNG, Place, play
 
 
 def test_what_nobody_owns_comes_from_the_upstream_less_what_the_rules_hide() -> None:
@@ -300,7 +227,7 @@ def test_a_name_that_nobody_has_is_remembered() -> None:
         assert place.asked.names == [(MAIN, DEMO)]
         explained = await place.explain()
         assert (explained.owner, explained.files) == (None, ())
-        assert "none of them has it" in explained.sentence
+        assert "it was not found upstream" in explained.sentence
 
     play(scene)
 
@@ -317,107 +244,5 @@ def test_what_is_asked_of_an_index_without_upstream_is_nowhere() -> None:
             await place.page(ProjectTarget(parse_index_name("gone"), DEMO))
         with pytest.raises(NotFound):
             await place.download.get_file(ProjectTarget(parse_index_name("gone"), DEMO), OLD.filename)
-
-    play(scene, an_index("staging"))
-
-
-def test_a_quarantined_upstream_project_offers_nothing() -> None:
-    """PEP 792, relayed: the page keeps its status and loses its files, the file's URL says why."""
-
-    async def scene(place: Place) -> None:
-        found = an_upstream_page("demo", OLD)
-        place.mirror.add_page(replace(found, status=ProjectStatus.QUARANTINED, status_reason="malware"))
-        page = await place.browse.get_project_page(TARGET)
-        assert (page.files, page.status, page.status_reason) == ((), ProjectStatus.QUARANTINED, "malware")
-        with pytest.raises(Forbidden) as refusal:
-            await place.download.get_file(TARGET, OLD.filename)
-        assert refusal.value.code == "project-quarantined"
-        (explained,) = (await place.explain()).files
-        assert (explained.is_offered, explained.code) == (False, "project-quarantined")
-
-    play(scene)
-
-
-def test_a_quarantined_own_project_is_explained() -> None:
-    """The same for own files."""
-
-    async def scene(place: Place) -> None:
-        await place.own(a_file())
-        held = replace(a_project(), status=ProjectStatus.QUARANTINED)
-        await place.add(lambda tx: tx.projects.save(held))
-        (explained,) = (await place.explain()).files
-        assert (explained.is_offered, explained.code) == (False, "project-quarantined")
-
-    play(scene)
-
-
-def test_vanished_and_unusable_files_are_explained() -> None:
-    """What the upstream took back stays for those who pinned it; what cannot be used is named with its reason."""
-
-    async def scene(place: Place) -> None:
-        gone = replace(OLD, vanished_at=START)
-        page = replace(an_upstream_page("demo", gone), skipped=(Skipped("demo-1.0.exe", "it is no distribution"),))
-        place.mirror.add_page(page)
-        vanished, skipped = (await place.explain()).files
-        assert (vanished.is_offered, vanished.code) == (True, "vanished")
-        assert (skipped.is_offered, skipped.reason) == (False, "it is no distribution")
-
-    play(scene)
-
-
-def test_a_licence_is_looked_up_before_a_file_leaves() -> None:
-    """The listing cannot know it before METADATA was read; the file's own URL reads it first."""
-
-    async def scene(place: Place) -> None:
-        place.mirror.add_page(an_upstream_page("demo", OLD))
-        place.mirror.metadata[OLD.filename] = b"Metadata-Version: 2.4\nLicense-Expression: GPL-3.0-only\n"
-        copy = replace(a_copy(), licence="GPL-3.0-only")
-        read = FakeMirror.get_metadata
-
-        async def get_metadata(index: Index, file: UpstreamFile) -> bytes:
-            place.mirror.copies[copy.index, copy.filename] = copy  # shown at once, written a little later
-            await place.add(lambda tx: tx.copies.save(copy))
-            return await read(place.mirror, index, file)
-
-        place.mirror.get_metadata = get_metadata  # type: ignore[method-assign]  # keeps what it read, as the real one
-        assert await place.page() == [OLD.filename]
-        with pytest.raises(Forbidden) as refusal:
-            await place.download.get_file(TARGET, OLD.filename)
-        assert "GPL-3.0-only" in refusal.value.message
-        assert await place.page() == []
-
-    play(scene, rules=Rules(licences=("MIT",)))
-
-
-def test_bytes_come_from_the_copy_or_the_fetch_or_elsewhere() -> None:
-    """A stored copy counts only with the page's digest; without copies the client is sent to the upstream."""
-
-    async def scene(place: Place) -> None:
-        arriving = FakeArriving([b"a"], 1, a_copy())
-        place.mirror.arriving[OLD.filename] = arriving
-        found = FoundFile(OLD, a_mirror())
-        assert await place.download.open_bytes(found) is arriving
-        place.mirror.copies[PUBLIC, OLD.filename] = replace(a_copy(), stored_at=None)
-        assert await place.download.open_bytes(found) is arriving
-        redirecting = a_mirror(upstream=an_upstream(delivery=Delivery.REDIRECT))
-        assert await place.download.open_bytes(FoundFile(OLD, redirecting)) == Elsewhere(OLD.url)
-        place.mirror.copies[PUBLIC, OLD.filename] = a_copy()
-        assert await place.download.open_bytes(FoundFile(OLD, redirecting)) == a_copy()
-
-    play(scene)
-
-
-def test_the_list_shows_own_names_and_what_was_asked_of_upstreams() -> None:
-    """Names of all bases, each once, and not the hundreds of thousands that nobody here wants."""
-
-    async def scene(place: Place) -> None:
-        await place.own(a_file("demo-0.1-py3-none-any.whl"))
-        await place.add(lambda tx: tx.upstream_pages.save(an_upstream_page("other")))
-        await place.add(lambda tx: tx.upstream_pages.save(an_upstream_page("demo")))
-        projects = await place.browse.get_project_list(MAIN)
-        assert [(entry.name, entry.serial) for entry in projects.entries] == [("demo", 3), ("other", 0)]
-        assert projects.valid_until == START + timedelta(minutes=1)
-        alone = await place.browse.get_project_list(STAGING)
-        assert (alone.entries, alone.valid_until) == ((), None)
 
     play(scene, an_index("staging"))

@@ -24,6 +24,7 @@ from tests.factories import (
     a_grant,
     a_project,
     a_reservation,
+    an_administrator,
     an_index,
 )
 from tests.fakes import START
@@ -33,6 +34,7 @@ from tests.services.promoting import FakeNames
 DEMO = ProjectPattern("demo")
 ACME = ProjectPattern("acme-*")
 MANAGER = a_caller("max", a_grant(Right.READ, Right.MANAGE, index="main"))
+ADMINISTRATOR = an_administrator("ada")
 READER = a_caller("bob", a_grant(Right.READ))
 PUBLIC_HAS_IT = NameKnowledge(("public",), is_certain=True)
 NOWHERE = IndexName("nowhere")
@@ -78,8 +80,8 @@ class Stage:
 def test_a_prefix_is_reserved() -> None:
     """Stored and recorded with who, why and when; nothing is looked up for a prefix."""
     stage = Stage()
-    held = stage.hold(ACME, Hold.RESERVED, caller=MANAGER, reason=" our   prefix ")
-    expected = Reservation(MAIN, ACME, Hold.RESERVED, START, "user:max", "our prefix")
+    held = stage.hold(ACME, Hold.RESERVED, caller=ADMINISTRATOR, reason=" our   prefix ")
+    expected = Reservation(MAIN, ACME, Hold.RESERVED, START, "user:ada", "our prefix")
     assert held == Held(expected)
     assert stage.held() == (expected,)
     assert stage.house.events() == [NameHeld(index=MAIN, pattern=ACME, hold="reserved", reason="our prefix")]
@@ -91,8 +93,23 @@ def test_the_same_again_changes_nothing() -> None:
     stage = Stage()
     first = stage.hold(ACME, Hold.RESERVED, reason="ours")
     stage.house.clock.advance(timedelta(days=1))
-    assert stage.hold(ACME, Hold.RESERVED, caller=MANAGER, reason="ours") == first
+    assert stage.hold(ACME, Hold.RESERVED, caller=ADMINISTRATOR, reason="ours") == first
     assert len(stage.house.events()) == 1
+
+
+def test_a_manager_reserves_what_nobody_else_can_want() -> None:
+    """A reserved name is kept from every index: prefixes and public names take an administrator of the server."""
+    stage = Stage(demo=PUBLIC_HAS_IT)
+    for pattern, hint in ((ACME, "one by one"), (DEMO, "strongroom name claim demo --index main")):
+        with pytest.raises(Forbidden, match="kept from every index") as caught:
+            stage.hold(pattern, Hold.RESERVED, caller=MANAGER)
+        assert caught.value.code == "reservation-reach"
+        assert hint in caught.value.hint
+    assert (stage.held(), stage.house.events()) == ((), [])
+    stage.hold(ProjectPattern("acme-billing"), Hold.RESERVED, caller=MANAGER)
+    stage.hold(DEMO, Hold.CLAIMED, caller=MANAGER)
+    stage.hold(DEMO, Hold.RESERVED, caller=ADMINISTRATOR)
+    assert len(stage.held()) == 2
 
 
 def test_another_hold_or_reason_replaces_it() -> None:

@@ -39,7 +39,7 @@ class UpstreamPages(Protocol):
         """Insert it, or replace the row of the same index and project."""
         ...
 
-    def confirm(self, index: IndexName, project: ProjectName, at: datetime) -> None:
+    def confirm(self, index: IndexName, project: ProjectName, *, at: datetime) -> None:
         """Set `fetched_at` of a page that the upstream says is unchanged; no such page: nothing happens."""
         ...
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from strongroom.core.access import ProjectTarget, not_found
 from strongroom.core.errors import Forbidden
+from strongroom.core.licences import read_licence
 from strongroom.core.mirrored import Copy, Offered, UpstreamFile
 from strongroom.core.model import File, Index
 from strongroom.core.names import Filename, Sha256
@@ -30,11 +31,15 @@ _RECHECK = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file that may be given out until `valid_until`, and the index whose upstream it comes from (None: its own)."""
+    """A file that may be given out until `valid_until`, and the index whose upstream it comes from (None: its own).
+
+    `gates` are the rules on the way, for what is known only when the bytes come.
+    """
 
     file: Offered
     upstream: Index | None = None
     valid_until: datetime | None = None
+    gates: tuple[Gate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class Download:
         return copy if copy is not None and copy.stored_at is not None and copy.sha256 == file.sha256 else None
 
     async def open_bytes(self, found: FoundFile) -> Copy | Arriving | Elsewhere:
-        """Return where the bytes of an upstream's file are, or are coming from; raises `UpstreamFault`."""
+        """Return where the bytes of an upstream's file are, or are coming from; raises `UpstreamFault`, `Forbidden`."""
         assert isinstance(found.file, UpstreamFile)
         assert found.upstream is not None
         assert found.upstream.upstream is not None
@@ -82,7 +87,14 @@ class Download:
             return stored
         if found.upstream.upstream.delivery is Delivery.REDIRECT and not found.upstream.upstream.is_offline:
             return Elsewhere(found.file.url)
-        return await self.mirror.open_file(found.upstream, found.file)
+        opened = await self.mirror.open_file(found.upstream, found.file)
+        if found.file.size_bytes is None and any(gate.rules.max_size_bytes is not None for gate in found.gates):
+            size_bytes = opened.size_bytes
+            if size_bytes is None:
+                assert not isinstance(opened, Copy)
+                size_bytes = (await opened.stored()).size_bytes
+            self._demand(replace(found.file, size_bytes=size_bytes), found.gates)
+        return opened
 
     async def get_metadata(self, found: FoundFile) -> bytes:
         """Return METADATA byte for byte; raises `NotFound` where it is not advertised (PEP 658), `UpstreamFault`."""
@@ -130,14 +142,18 @@ class Download:
         assert isinstance(file, UpstreamFile)
         gates, copy = await self.catalog.read(lambda tx: _load_gates(tx, route, file=file))
         if needs_metadata(file, gates, copy=copy):
-            await self.mirror.get_metadata(route.end, file)
-            copy = await self.mirror.find_copy(file)  # not of the catalog: it is written there a little later
+            licence = read_licence(await self.mirror.get_metadata(route.end, file))
+            known = copy or Copy(file.index, file.project, file.filename, file.sha256)
+            copy = replace(known, licence=licence)  # the mirror writes it down a little later
+        self._demand(file, gates, copy=copy)
         now = self.clock.now()
-        verdict = screen(file, gates, now=now, copy=copy)
+        ends = (now + _RECHECK, next_change(gates, now=now))
+        return replace(found, valid_until=min(end for end in ends if end is not None), gates=gates)
+
+    def _demand(self, file: UpstreamFile, gates: tuple[Gate, ...], *, copy: Copy | None = None) -> None:
+        verdict = screen(file, gates, now=self.clock.now(), copy=copy)
         if isinstance(verdict, Refuse):
             raise Forbidden(verdict.code, verdict.reason, verdict.hint)
-        ends = (now + _RECHECK, next_change(gates, now=now))
-        return replace(found, valid_until=min(end for end in ends if end is not None))
 
 
 def _find_own(tx: Transaction, target: ProjectTarget, *, filename: Filename) -> tuple[Source, File | None]:

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from strongroom.core.access import IndexTarget, Right
+from strongroom.core.access import SERVER, IndexTarget, Right
 from strongroom.core.caller import Caller
-from strongroom.core.errors import Conflict, NotFound
+from strongroom.core.errors import Conflict, Forbidden, NotFound
 from strongroom.core.events import NameHeld, NameReleased
 from strongroom.core.lookalikes import find_lookalikes
 from strongroom.core.mirrored import AskedName
@@ -89,7 +89,8 @@ class Shield:
         """Reserve, claim or overlay; what the index did with the pattern before is replaced.
 
         The same again changes nothing. Raises `InvalidRequest` for a pattern that cannot be
-        held so, `Conflict` for a claim on a name that no upstream has, `NotFound`, `Forbidden`.
+        held so, `Conflict` for a claim on a name that no upstream has, `NotFound`, `Forbidden`
+        (reserving a prefix, or a name that exists upstream, takes an administrator).
         """
         wish = replace(wish, reason=parse_remark(wish.reason))
         demand_sensible(wish.pattern, wish.hold)
@@ -99,6 +100,7 @@ class Shield:
 
         def change(tx: Transaction) -> Reservation:
             _demand_manager(tx, caller, name=wish.index)
+            _demand_reach(caller, wish=wish, known=known)
             earlier = tx.reservations.find(wish.index, wish.pattern)
             if earlier is not None and (earlier.hold, earlier.reason) == (wish.hold, wish.reason):
                 return earlier
@@ -214,6 +216,26 @@ def _demand_manager(tx: Transaction, caller: Caller, *, name: IndexName) -> Inde
     if index is None:
         raise NotFound("index-unknown", f"There is no index '{name}'", "Check its name; see `strongroom index list`.")
     return index
+
+
+def _demand_reach(caller: Caller, *, wish: Wish, known: NameKnowledge | None) -> None:
+    """Raise `Forbidden` for a reservation that keeps public names from other indexes, unless by an administrator.
+
+    A reserved name is asked of no upstream, whichever index is asked: so the manager of one
+    index may reserve what nobody else can want, and not `requests` or `a*`.
+    """
+    is_public = known is not None and bool(known.upstreams)
+    if wish.hold is not Hold.RESERVED or (is_exact(wish.pattern) and not is_public):
+        return
+    if caller.may(Right.ADMINISTER, SERVER):
+        return
+    if is_public:
+        reason = f"'{wish.pattern}' exists upstream, and reserved it would be kept from every index of this server"
+        hint = f"Claim it for this index alone: strongroom name claim {wish.pattern} --index {wish.index}"
+    else:
+        reason = f"'{wish.pattern}' means many names, and reserved they would be kept from every index of this server"
+        hint = "Reserve the names one by one, or ask an administrator of the server."
+    raise Forbidden("reservation-reach", reason, hint)
 
 
 def _demand_claimable(wish: Wish, known: NameKnowledge) -> None:

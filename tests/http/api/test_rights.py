@@ -13,6 +13,7 @@ from strongroom.http.routes import Needs, Public, SignedIn, Subject
 from tests.http.api.office import NOT_FOUND, Office
 
 PLACES = {
+    "exemption": "0Jb5n3cWPYJ0Cw2x",
     "index": "main",
     "project": "demo",
     "pattern": "held",
@@ -38,6 +39,11 @@ RIGHTS = {
     ("DELETE", "/indexes/{index}/projects/{project}"): "delete project",
     ("PUT", "/indexes/{index}/projects/{project}/status"): "manage project",
     ("GET", "/indexes/{index}/projects/{project}/explanation"): "read project",
+    ("GET", "/indexes/{index}/exemptions"): "signed in",
+    ("POST", "/indexes/{index}/exemptions"): "signed in",
+    ("GET", "/indexes/{index}/exemptions/{exemption}"): "signed in",
+    ("POST", "/indexes/{index}/exemptions/{exemption}/decision"): "signed in",
+    ("POST", "/indexes/{index}/rules/trial"): "manage index",
     ("GET", "/indexes/{index}/projects/{project}/releases/{version}"): "read project",
     ("DELETE", "/indexes/{index}/projects/{project}/releases/{version}"): "delete project",
     ("PUT", "/indexes/{index}/projects/{project}/releases/{version}/yank"): "yank project",

@@ -26,7 +26,7 @@ def a_manager(office: Office) -> str:
 
 def test_a_prefix_is_reserved_listed_and_released(office: Office) -> None:
     """Each time as it is; in the path in any spelling, with the star as it is or escaped."""
-    token = a_manager(office)
+    token = office.ada
     before = office.events()
     for path in ("/indexes/main/names/acme-*", "/indexes/main/names/Acme_%2A"):
         made = office.ask("PUT", path, token=token, json={"hold": "reserved", "reason": "ours"})

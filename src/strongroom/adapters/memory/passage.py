@@ -45,7 +45,7 @@ class MemoryUpstreamPages:
     def save(self, page: UpstreamPage) -> None:
         self._state.changing().upstream_pages[page.index, page.project] = page
 
-    def confirm(self, index: IndexName, project: ProjectName, at: datetime) -> None:
+    def confirm(self, index: IndexName, project: ProjectName, *, at: datetime) -> None:
         pages = self._state.changing().upstream_pages
         if (index, project) in pages:
             pages[index, project] = replace(pages[index, project], fetched_at=at)

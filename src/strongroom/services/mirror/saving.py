@@ -103,7 +103,7 @@ class PageSaver:
             if urls.get(address.index) != address.upstream_url:
                 continue
             if change.is_confirmation:
-                tx.upstream_pages.confirm(address.index, address.project, change.page.fetched_at)
+                tx.upstream_pages.confirm(address.index, address.project, at=change.page.fetched_at)
             else:
                 tx.upstream_pages.save(change.page)
 

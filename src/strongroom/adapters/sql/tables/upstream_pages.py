@@ -41,7 +41,7 @@ class SqlUpstreamPages:
         key = _key(page.index, page.project)
         save_row(self._connection, _REPLACE, insert=_ADD, values=_values(page), key=key)
 
-    def confirm(self, index: IndexName, project: ProjectName, at: datetime) -> None:
+    def confirm(self, index: IndexName, project: ProjectName, *, at: datetime) -> None:
         """Set `fetched_at` alone, without reading or writing what stands on the page."""
         self._connection.execute(_CONFIRM, {**_key(index, project), "at": at})
 
