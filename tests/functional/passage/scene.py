@@ -6,7 +6,7 @@ cooldown of three days lets through, and some of right now, which it hides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -71,10 +71,10 @@ def passage_to(server: Server, upstream_url: str, *, folder: Path) -> Iterator[P
 
 
 @contextmanager
-def passage(upstream: UpstreamServer, folder: Path) -> Iterator[Passage]:
+def passage(upstream: UpstreamServer, folder: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[Passage]:
     """Run a server with this upstream."""
-    settings = {"STRONGROOM_DEFAULT_UPSTREAM": upstream.url, **LOOPBACK}
-    with passage_to(Server(folder / "data", settings=settings), upstream.url, folder=folder) as made:
+    told = {"STRONGROOM_DEFAULT_UPSTREAM": upstream.url, **LOOPBACK, **(settings or {})}
+    with passage_to(Server(folder / "data", settings=told), upstream.url, folder=folder) as made:
         yield made
 
 
