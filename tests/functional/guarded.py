@@ -90,6 +90,10 @@ class Guarded:
         """Run a command that prints JSON, and return that."""
         return dict(json.loads(self.strongroom(*words)))
 
+    def list(self, *words: str) -> list[Found]:
+        """Run a command that prints a JSON list, and return that."""
+        return [dict(item) for item in json.loads(self.strongroom(*words))]
+
     def set_rules(self, *flags: str, index: str = "public") -> None:
         """Change the rules of an index."""
         self.strongroom("rules", "set", "--index", index, *flags)
