@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -66,5 +68,7 @@ def test_what_is_missing_is_said_in_one_sentence() -> None:
     assert describe_missing([need, need, Unreadable("?", "demo==1.0")], index="main") == (
         "The index 'main' does not have core>=2 (for demo==1.0), '?' (for demo==1.0)"
     )
+    both = [need, replace(need, wanted_by="other==2.0")]
+    assert describe_missing(both, index="main").endswith("does not have core>=2 (for demo==1.0, other==2.0)")
     many = [Need(parse_project_name(f"a{n}"), SpecifierSet(), "demo==1.0") for n in range(12)]
     assert describe_missing(many, index="main").endswith("a9 (for demo==1.0) and 2 more")

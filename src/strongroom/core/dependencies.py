@@ -71,7 +71,10 @@ def read_needs(metadata: bytes, *, wanted_by: str) -> Iterator[Need | Unreadable
 
 def describe_missing(missing: Iterable[Need | Unreadable], *, index: str) -> str:
     """Say in one sentence what an index lacks."""
-    said = list(dict.fromkeys(f"{item} (for {item.wanted_by})" for item in missing))
+    wanted: dict[str, dict[str, None]] = {}
+    for item in missing:
+        wanted.setdefault(str(item), {})[item.wanted_by] = None
+    said = [f"{need} (for {', '.join(by)})" for need, by in wanted.items()]
     more = f" and {len(said) - _MOST_SHOWN} more" if len(said) > _MOST_SHOWN else ""
     return f"The index '{index}' does not have {', '.join(said[:_MOST_SHOWN])}{more}"
 

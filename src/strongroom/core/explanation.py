@@ -17,6 +17,7 @@ from strongroom.core.exemptions import Exemption
 from strongroom.core.mirrored import Copy, Offered, Skipped, UpstreamFile
 from strongroom.core.model import File, Index, Project
 from strongroom.core.names import IndexName, ProjectName
+from strongroom.core.reservations import Hold
 from strongroom.core.screening import Gate, find_refusals
 from strongroom.core.sources import (
     Alone,
@@ -86,7 +87,7 @@ def explain_source(
     name: ProjectName, source: Source, *, start: Index, facts: NameFacts, visible: frozenset[IndexName]
 ) -> Explanation:
     """Return the explanation without files. Indexes outside the way are named only if they are `visible`."""
-    steps = tuple(_explain_step(route, source) for route in walk(start, facts.indexes))
+    steps = tuple(_explain_step(route, source, facts=facts) for route in walk(start, facts.indexes))
     answer, owner, sentence = _describe(source, visible=visible)
     return Explanation(start.name, name, answer, owner, f"'{name}' {sentence}", steps)
 
@@ -169,13 +170,22 @@ def _yank_reason(file: File | UpstreamFile) -> str:
     return f"Installers take it only where its version is pinned, for it was yanked{because}"
 
 
-def _explain_step(route: Route, source: Source) -> Step:
+def _explain_step(route: Route, source: Source, *, facts: NameFacts) -> Step:
     index = route.end
     held = _held(source)
     if held is not None and held.route.end.name == index.name:
         if isinstance(held, Reserved):
             return Step(index.name, f"reserves it ({held.reservation.pattern}) and has no files of it")
         return Step(index.name, "owns it: it has files of it, or had")
+    if index.name in facts.owners and not _lies_below(source, index):
+        return Step(index.name, "has files of it too, or had; they do not count here")
+    if index.name in facts.owners:
+        return Step(index.name, "has files of it too, or had: they stand below")
+    holds = {item.hold for item in facts.reservations if item.index == index.name}
+    if Hold.OVERLAY in holds:
+        return Step(index.name, "overlays it, but has no files of it yet")
+    if holds:
+        return Step(index.name, "reserves it too, which does not count here")
     if index.upstream is None:
         return Step(index.name, "neither owns nor reserves it")
     asked = "is not asked for this name" if _is_unasked(source) else "is asked"
@@ -190,6 +200,13 @@ def _held(source: Source) -> Owned | Reserved | None:
             return owned
         case _:
             return None
+
+
+def _lies_below(source: Source, index: Index) -> bool:
+    """Return whether the index's own files show under an overlay."""
+    return (
+        isinstance(source, Overlaid) and isinstance(source.below, Owned) and source.below.route.end.name == index.name
+    )
 
 
 def _is_unasked(source: Source) -> bool:
@@ -209,7 +226,8 @@ def _describe(source: Source, *, visible: frozenset[IndexName]) -> tuple[Answer,
             return Answer.OVERLAY, route.end.name, sentence
         case Withheld(holders):
             shown = [f"'{name}'" for name in holders if name in visible]
-            by = f"the index {' and '.join(shown)}" if shown else "another index of this server"
+            indexes = "the index" if len(shown) == 1 else "the indexes"
+            by = f"{indexes} {' and '.join(shown)}" if shown else "another index of this server"
             return Answer.WITHHELD, None, f"belongs to {by}, so no upstream is asked for it here"
         case AskUpstreams(routes):
             names = ", ".join(f"'{route.end.name}'" for route in routes)
