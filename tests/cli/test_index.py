@@ -46,7 +46,8 @@ def test_everything_can_be_taken_back(store: Program) -> None:
     told = store.run("index", "set", "team", "--online", "--cache", "--freshness", "0")
     assert told.stderr == (
         "Changed the index 'team': it takes no uploads; everybody may read it; what it does not have comes from main; "
-        f"it mirrors {URL}.\n"
+        f"it mirrors {URL}; it has rules (strongroom rules show --index team); "
+        "a reserved name without files is forbidden there; promotions into it wait for approval.\n"
     )
     off = ("--no-bases", "--no-upstream", "--uploads", "--no-anonymous-read", "--cooldown", "0")
     told = store.run("index", "set", "team", *off, "--no-needs-approval", "--no-forbid-reserved")

@@ -14,6 +14,7 @@ from strongroom.cli.parameters import INDEX
 from strongroom.cli.store import run
 from strongroom.core.index_settings import NO_CHANGES
 from strongroom.core.names import IndexName
+from strongroom.core.rules import NO_RULES
 
 if TYPE_CHECKING:  # these take long to import, and `--help` needs none of them
     from strongroom.core.caller import Caller
@@ -108,4 +109,10 @@ def _sentence(index: Index) -> str:
         parts.append(f"what it does not have comes from {', '.join(index.bases)}")
     if index.upstream is not None:
         parts.append(f"it mirrors {index.upstream.url}" + (", offline" if index.upstream.is_offline else ""))
+    if index.rules != NO_RULES:
+        parts.append(f"it has rules (strongroom rules show --index {index.name})")
+    if index.forbids_reserved:
+        parts.append("a reserved name without files is forbidden there")
+    if index.needs_approval:
+        parts.append("promotions into it wait for approval")
     return f"{'; '.join(parts)}."

@@ -130,7 +130,7 @@ def show(*, index: IndexName) -> None:
     for sentence in rule_sentences(summary.index.rules):
         click.echo(sentence)
     if not rule_sentences(summary.index.rules):
-        remark(f"The index '{index}' has no rules: everything comes through.")
+        remark(f"The index '{index}' has no rules of its own: {_what_counts(summary.index)}.")
 
 
 @group.command(name="set")
@@ -179,6 +179,11 @@ def attempt(*, index: IndexName, days: int, **given: Any) -> None:  # Any: each 
 async def _changed_rules(services: Services, caller: Caller, *, index: IndexName, changes: RuleChanges) -> Rules:
     summary = await services.indexes.show(caller, index)
     return change_rules(summary.index.rules, changes)
+
+
+def _what_counts(index: Index) -> str:
+    """Say what comes through an index without rules: the rules of its bases count on the way."""
+    return f"those of {', '.join(index.bases)} count" if index.bases else "everything comes through"
 
 
 def _print_report(report: TrialReport, *, days: int) -> None:

@@ -12,7 +12,7 @@ from strongroom.cli.output import print_done, print_json, print_list, print_tabl
 from strongroom.cli.parameters import INDEX, PATTERN
 from strongroom.cli.store import chosen_settings, run
 from strongroom.core.names import IndexName, ProjectPattern
-from strongroom.core.reservations import Hold
+from strongroom.core.reservations import HOLD_WORDS, Hold
 
 if TYPE_CHECKING:  # these take long to import, and `--help` needs none of them
     from strongroom.services.shield import NameReport
@@ -73,7 +73,7 @@ def release(pattern: ProjectPattern, *, index: IndexName | None) -> None:
 
     place = index or chosen_settings().index
     found = run(lambda services, caller: services.shield.release(caller, place, pattern=pattern))
-    print_done(view_reservation(found), f"'{pattern}' is no longer {found.hold.value} in '{place}'.")
+    print_done(view_reservation(found), f"'{pattern}' is no longer {HOLD_WORDS[found.hold]} in '{place}'.")
 
 
 @group.command(name="list")

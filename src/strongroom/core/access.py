@@ -226,7 +226,9 @@ def demand_upload(principal: Principal, target: ProjectTarget, *, open_indexes: 
 
 def not_found() -> NotFound:
     """Make the one error for what is missing and for what may not be seen."""
-    return NotFound("not-found", "There is nothing here, or you may not see it", "Check the URL and your rights.")
+    return NotFound(
+        "not-found", "There is nothing here, or you may not see it", "Check the name, the URL and your rights."
+    )
 
 
 def sign_in(user: User, grants: tuple[Grant, ...], *, token: Token | None = None) -> Signed | Refuse:

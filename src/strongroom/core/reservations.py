@@ -26,7 +26,8 @@ class Hold(StrEnum):
     """Own files and the next source's files stand together: a patched fork."""
 
 
-_DONE = {Hold.RESERVED: "reserved", Hold.CLAIMED: "claimed", Hold.OVERLAY: "overlaid"}
+HOLD_WORDS = {Hold.RESERVED: "reserved", Hold.CLAIMED: "claimed", Hold.OVERLAY: "overlaid"}
+"""What such a name is, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def demand_sensible(pattern: ProjectPattern, hold: Hold) -> None:
     if hold is not Hold.RESERVED:
         raise InvalidRequest(
             "hold-pattern",
-            f"'{pattern}' is a pattern, and only a single name can be {_DONE[hold]}",
+            f"'{pattern}' is a pattern, and only a single name can be {HOLD_WORDS[hold]}",
             "Name the project itself; repeat it for each.",
         )
     stem = pattern.removesuffix("*").removesuffix("-")

@@ -180,7 +180,11 @@ def _check_cooldown(cooldown: timedelta | None) -> timedelta | None:
     if not cooldown:
         return None
     if not timedelta(0) < cooldown <= LONGEST_COOLDOWN:
-        raise InvalidRequest("rule-cooldown", "The cooldown is no time to wait", "Say 3d, 12h, or off.")
+        raise InvalidRequest(
+            "rule-cooldown",
+            f"A cooldown of {describe_span(cooldown)} is too short or too long",
+            f"Say 3d, 12h, or off; {LONGEST_COOLDOWN.days}d is the most.",
+        )
     return cooldown
 
 

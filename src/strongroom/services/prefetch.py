@@ -222,4 +222,4 @@ def _describe(source: Source) -> str:
 
 
 def _name_all(names: Iterable[IndexName]) -> str:
-    return f"the upstream of {', '.join(names)}"
+    return "the upstream of " + ", ".join(f"'{name}'" for name in names)

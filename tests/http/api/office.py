@@ -53,7 +53,7 @@ PASSWORD = "four plain random words"
 NOT_FOUND = {
     "title": "Not Found",
     "status": 404,
-    "detail": "There is nothing here, or you may not see it. Check the URL and your rights.",
+    "detail": "There is nothing here, or you may not see it. Check the name, the URL and your rights.",
     "code": "not-found",
 }
 _ACTOR = Actor(name="test")

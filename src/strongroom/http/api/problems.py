@@ -28,7 +28,7 @@ PROBLEM_SCHEMA: dict[str, object] = {
         {
             "title": "Not Found",
             "status": 404,
-            "detail": "There is nothing here, or you may not see it. Check the URL and your rights.",
+            "detail": "There is nothing here, or you may not see it. Check the name, the URL and your rights.",
             "code": "not-found",
         }
     ],
