@@ -10,7 +10,7 @@ TESTS ?= tests
 install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(1) \
 	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1)
 
-.PHONY: help serve dev lint format test test-quick bench corpus proof-crash proof-load proof-access proof-openapi clean
+.PHONY: help serve dev lint format test test-quick bench live corpus proof-crash proof-load proof-access proof-openapi clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -42,6 +42,9 @@ test-quick: $(VENV)/.dev ## the tests below the functional floor, without covera
 
 bench: $(VENV)/.dev ## measure pages, files and uploads, and print them
 	$(BIN)/python -m bench
+
+live: $(VENV)/.dev $(VENV)/.clients ## install from the real upstream, directly, through one URL, and offline; compare
+	$(BIN)/python -m tests.live
 
 corpus: $(VENV)/.dev ## download popular real distributions, import them, compare every hash
 	$(BIN)/python -m tests.corpus $(CORPUS)

@@ -39,16 +39,17 @@ Versions = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where an installer gets things from: one URL, besides it perhaps files, and no later than a time."""
+    """Where an installer gets things from: names from one URL, perhaps no later than a time, and files."""
 
     url: str
+    names: tuple[str, ...] = (*PROJECTS, INTERNAL)
     files: tuple[Path, ...] = ()
     not_after: datetime | None = None
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """Return the requirements: what is given as a file is not asked for by name."""
-        return (*PROJECTS, *(map(str, self.files) if self.files else (INTERNAL,)))
+        """Return the requirements."""
+        return (*self.names, *map(str, self.files))
 
 
 @dataclass(frozen=True, slots=True)

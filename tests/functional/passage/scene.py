@@ -15,6 +15,7 @@ from pathlib import Path
 from strongroom.adapters.upstream.site import Site
 from tests.functional.passage import wheels
 from tests.functional.passage.installs import Source, make_internal_wheels
+from tests.functional.passage.wheels import PROJECTS
 from tests.functional.projects import Dist, make_dists
 from tests.functional.server import Server
 from tests.functional.wire import upload
@@ -43,7 +44,8 @@ class Passage:
 
     def direct(self, *, not_after: datetime | None = None) -> Source:
         """Return the upstream itself; the internal packages are given as files."""
-        return Source(self.upstream_url, tuple(dist.path for dist in self.internal), not_after)
+        files = tuple(dist.path for dist in self.internal)
+        return Source(self.upstream_url, PROJECTS, files, not_after)
 
     def restart_offline(self) -> None:
         """Let the server ask no upstream any more."""
