@@ -20,7 +20,7 @@ from strongroom.ports import Arriving, Blobs, Incoming
 
 HELD_BACK_BYTES = 64 * 1024
 """How much of the end waits for the digest; at least the last byte has to."""
-PIECE_BYTES = 32 * 1024
+PIECE_BYTES = 16 * 1024
 """The most that a client is given at once."""
 _RECENT_BYTES = 512 * 1024
 
