@@ -106,6 +106,11 @@ def wants_licence(gates: tuple[Gate, ...]) -> bool:
     return any(_judges_licences(gate.rules) for gate in gates)
 
 
+def wants_copies(gates: tuple[Gate, ...]) -> bool:
+    """Return whether a rule on the way judges by what is kept of a file: its licence, or a size that no page tells."""
+    return wants_licence(gates) or any(gate.rules.max_size_bytes is not None for gate in gates)
+
+
 def needs_metadata(file: UpstreamFile, gates: tuple[Gate, ...], *, copy: Copy | None) -> bool:
     """Return whether the file cannot be judged before somebody reads its METADATA.
 

@@ -27,7 +27,7 @@ from strongroom.core.pages import (
     make_upstream_page,
     overlay_page,
 )
-from strongroom.core.screening import Gate
+from strongroom.core.screening import Gate, wants_copies
 from strongroom.core.sources import (
     AskUpstreams,
     Nowhere,
@@ -173,8 +173,7 @@ def _load_gates(
     tx: Transaction, route: Route, *, target: ProjectTarget
 ) -> tuple[tuple[Gate, ...], dict[Filename, Copy]]:
     gates = tx.gates(route, target.project)
-    wanted = any(gate.rules.licences for gate in gates)
-    copies = tx.copies.list(route.end.name, target.project) if wanted else ()
+    copies = tx.copies.list(route.end.name, target.project) if wants_copies(gates) else ()
     return gates, {copy.filename: copy for copy in copies}
 
 
