@@ -40,8 +40,9 @@ test: $(VENV)/.dev $(VENV)/.clients $(VENV)/.passage ## set everything up and pa
 test-quick: $(VENV)/.dev ## the tests below the functional floor, without coverage
 	$(BIN)/python -m pytest -n 2 --ignore tests/functional $(TESTS)
 
-bench: $(VENV)/.dev ## measure pages, files and uploads, and print them
+bench: $(VENV)/.dev $(VENV)/.clients $(VENV)/.passage ## measure pages, files, uploads and whole installs, and print them
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.passage
 
 live: $(VENV)/.dev $(VENV)/.clients ## install from the real upstream, directly, through one URL, and offline; compare
 	$(BIN)/python -m tests.live

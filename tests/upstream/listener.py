@@ -164,7 +164,7 @@ async def _send(writer: asyncio.StreamWriter, reply: Reply) -> bool:
 
 
 async def _pour(writer: asyncio.StreamWriter, data: bytes, *, rate: float | None) -> None:
-    step = _SLICE_BYTES if rate is None else max(1, min(_SLICE_BYTES, int(rate / 10)))
+    step = _SLICE_BYTES if rate is None else max(1, min(_SLICE_BYTES, int(rate / 10)), int(rate / 100))
     for start in range(0, len(data), step):
         writer.write(data[start : start + step])
         await writer.drain()
