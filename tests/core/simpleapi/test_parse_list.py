@@ -70,6 +70,7 @@ def test_our_own_list_is_understood(page_type: PageType) -> None:
         ('<a class="x" href="https://a.example/simple/demo/?x=1#y"><b>The Demo</b></a>', "demo"),
         ('<a href="/simple/demo/">D&eacute;mo</a>', "demo"),
         ("<a>demo</a>", "demo"),
+        ('<a data-href="/wrong/" href = "/simple/demo#x"><b>The Demo</b></a>', "demo"),
     ],
 )
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
@@ -181,3 +182,13 @@ def test_no_bytes_take_long(pattern: bytes) -> None:
         reader.feed(pattern * (65_536 // len(pattern)))
     with pytest.raises(UpstreamFault):
         reader.finish()
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("pattern", [b"href=", b'href="', b"href='", b"href= a/", b"href=\"'", b" href", b"href "])
+@pytest.mark.parametrize("end", [b"!", b'"', b"/"])
+def test_no_attributes_take_long(pattern: bytes, end: bytes) -> None:
+    """One tag with a megabyte of attributes must not stop the worker for hours."""
+    reader = NameReader()
+    reader.feed(b"<title>Simple index</title><a " + pattern * (1_048_576 // len(pattern)) + end + b"><b>x</b></a>")
+    assert reader.finish() in (b"", b"a\n", b"href\n")
