@@ -64,10 +64,11 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class PassingFile:
-    """A file of an upstream whose bytes are not here yet."""
+    """A file of an upstream whose bytes are not here yet, and the cache's generation when it was judged."""
 
     path: FilePath
     found: FoundFile
+    generation: int
 
     @property
     def etag(self) -> bytes:
@@ -124,13 +125,13 @@ class Files:
             case Elsewhere(url):
                 await exchange.respond(302, headers=_elsewhere_headers(url))
             case Copy() as copy:
-                await self.send(exchange, self._keep(passing, copy, generation=self._cache.generation))
+                await self.send(exchange, self._keep(passing, copy))
             case arriving if exchange.is_head:
                 await exchange.respond(200, headers=_file_headers(file, arriving.size_bytes))
             case arriving if b"range" in exchange.headers or arriving.size_bytes is None:
                 # Without a length nobody could tell a cut body from a whole one.
                 copy = await arriving.stored()
-                await self.send(exchange, self._keep(passing, copy, generation=self._cache.generation))
+                await self.send(exchange, self._keep(passing, copy))
             case arriving:
                 await _send_arriving(exchange, arriving, headers=_file_headers(file, arriving.size_bytes))
 
@@ -162,12 +163,13 @@ class Files:
         found = await self._download.get_file(path.target, path.filename)
         if isinstance(found.file, File):
             return self._shelve(path, found, size_bytes=found.file.size_bytes, generation=generation)
-        passing = PassingFile(path, found)
+        passing = PassingFile(path, found, generation)
         copy = await self._download.find_stored(found.file)
-        return passing if copy is None else self._keep(passing, copy, generation=generation)
+        return passing if copy is None else self._keep(passing, copy)
 
-    def _keep(self, passing: PassingFile, copy: Copy, *, generation: int) -> StoredFile:
-        return self._shelve(passing.path, passing.found, size_bytes=copy.size_bytes, generation=generation)
+    def _keep(self, passing: PassingFile, copy: Copy) -> StoredFile:
+        """Make it a stored file; one that was judged before a change is not kept, however long its bytes took."""
+        return self._shelve(passing.path, passing.found, size_bytes=copy.size_bytes, generation=passing.generation)
 
     def _shelve(self, path: FilePath, found: FoundFile, *, size_bytes: int, generation: int) -> StoredFile:
         file, shelf = found.file, (path.target.index, path.target.project)
