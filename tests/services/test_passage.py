@@ -117,19 +117,48 @@ def test_an_owned_name_is_never_asked_upstream() -> None:
     play(scene, a_mirror("staging"))
 
 
-def test_who_may_not_read_the_holder_is_not_told_its_name() -> None:
-    """He hears that another index owns the name, and that no upstream is asked."""
+@pytest.mark.parametrize("start", ["public", "closed"])
+@pytest.mark.parametrize("hold", [None, Hold.RESERVED])
+def test_who_may_not_read_the_holder_learns_nothing_of_it(start: str, hold: Hold | None) -> None:
+    """The explanation is the same, word by word, as that of a name of nobody's, with an upstream or without."""
 
     async def scene(place: Place) -> None:
-        await place.own(a_file("demo-0.1-py3-none-any.whl"))
-        caller = a_caller("bob", a_grant(Right.READ, index="public"))
-        explained = await place.explainer.explain(caller, ProjectTarget(PUBLIC, DEMO))
-        assert "main" not in explained.sentence
-        assert "another index" in explained.sentence
+        target = ProjectTarget(parse_index_name(start), DEMO)
+        grants = (a_grant(Right.READ, index=start), a_grant(Right.READ, index="main", projects="other-*"))
+        caller = a_caller("bob", *grants)
+        of_nobody = await place.explainer.explain(caller, target)
+        if hold is None:
+            await place.own(a_file("demo-0.1-py3-none-any.whl"))
+        else:
+            await place.hold(a_reservation("de*", hold=hold))
+        place.mirror.asked.clear()
+        assert await place.explainer.explain(caller, target) == of_nobody
+        assert of_nobody.answer is Answer.NOWHERE
+        assert "an index that you may not read" in of_nobody.sentence
+        assert "main" not in str(of_nobody)
+        assert (await place.explain(target)).answer is Answer.WITHHELD
+        assert place.mirror.asked == []
         with pytest.raises(NotFound):
             await place.explainer.explain(caller, TARGET)
 
-    play(scene)
+    play(scene, an_index("closed"))
+
+
+def test_who_may_not_read_the_holder_learns_nothing_of_it_under_an_overlay() -> None:
+    """What stands below the overlay is missing in the same way."""
+
+    async def scene(place: Place) -> None:
+        await place.own(a_file("demo-0.1-py3-none-any.whl", index="team"))
+        await place.hold(a_reservation(index="team", hold=Hold.OVERLAY))
+        target = ProjectTarget(parse_index_name("team"), DEMO)
+        caller = a_caller("bob", a_grant(Right.READ, index="team"))
+        of_nobody = await place.explainer.explain(caller, target)
+        await place.own(a_file("demo-0.2-py3-none-any.whl"))
+        assert await place.explainer.explain(caller, target) == of_nobody
+        assert [file.filename for file in of_nobody.files] == ["demo-0.1-py3-none-any.whl"]
+        assert "main" not in str(of_nobody)
+
+    play(scene, an_index("team", bases=("public",)))
 
 
 @pytest.mark.parametrize("pattern", ["demo", "de*"])

@@ -87,9 +87,31 @@ def explain_source(
     name: ProjectName, source: Source, *, start: Index, facts: NameFacts, visible: frozenset[IndexName]
 ) -> Explanation:
     """Return the explanation without files. Indexes outside the way are named only if they are `visible`."""
-    steps = tuple(_explain_step(route, source, facts=facts) for route in walk(start, facts.indexes))
+    asked = "is not asked for this name" if _is_unasked(source) else "is asked"
+    steps = tuple(_explain_step(route, source, facts=facts, asked=asked) for route in walk(start, facts.indexes))
     answer, owner, sentence = _describe(source, visible=visible)
     return Explanation(start.name, name, answer, owner, f"'{name}' {sentence}", steps)
+
+
+def explain_absence(name: ProjectName, source: Source, *, start: Index, facts: NameFacts) -> Explanation:
+    """Return what somebody hears of a name that is not to be had, from whom an index of this server is hidden.
+
+    It is the same whether that index holds the name, so that no upstream is asked, or nobody
+    has it: else he could try out names until he knew what is in there.
+    """
+    asked = "gives nothing of that name here"
+    steps = tuple(_explain_step(route, source, facts=facts, asked=asked) for route in walk(start, facts.indexes))
+    if isinstance(source, Overlaid):
+        answer, owner, sentence = _describe(source, visible=frozenset())
+        return Explanation(start.name, name, answer, owner, f"'{name}' {sentence}", steps)
+    sentence = f"'{name}' is not to be had: no upstream has it, or an index that you may not read keeps it for itself"
+    return Explanation(start.name, name, Answer.NOWHERE, None, sentence, steps)
+
+
+def list_withholders(source: Source) -> tuple[IndexName, ...]:
+    """Return the indexes for whose sake no upstream is asked, under an overlay too."""
+    below: Alone = source.below if isinstance(source, Overlaid) else source
+    return below.holders if isinstance(below, Withheld) else ()
 
 
 def explain_own_files(
@@ -170,7 +192,8 @@ def _yank_reason(file: File | UpstreamFile) -> str:
     return f"Installers take it only where its version is pinned, for it was yanked{because}"
 
 
-def _explain_step(route: Route, source: Source, *, facts: NameFacts) -> Step:
+def _explain_step(route: Route, source: Source, *, facts: NameFacts, asked: str) -> Step:
+    """Return what the index has to do with the name; `asked` is what is said of an upstream, if it has one."""
     index = route.end
     held = _held(source)
     if held is not None and held.route.end.name == index.name:
@@ -188,7 +211,6 @@ def _explain_step(route: Route, source: Source, *, facts: NameFacts) -> Step:
         return Step(index.name, "reserves it too, which does not count here")
     if index.upstream is None:
         return Step(index.name, "neither owns nor reserves it")
-    asked = "is not asked for this name" if _is_unasked(source) else "is asked"
     return Step(index.name, f"neither owns nor reserves it; its upstream {asked}")
 
 

@@ -11,26 +11,27 @@ from datetime import datetime
 
 from packaging.version import Version
 
-from strongroom.core.access import IndexTarget, ProjectTarget, Right, allows, not_found
+from strongroom.core.access import ProjectTarget, Right, not_found
 from strongroom.core.caller import Caller, open_indexes
 from strongroom.core.errors import UpstreamFault
 from strongroom.core.explanation import (
     UPSTREAM_QUARANTINE,
     ExplainedFile,
     Explanation,
+    explain_absence,
     explain_covered,
     explain_own_files,
     explain_quarantined,
     explain_skipped,
     explain_source,
     explain_upstream_file,
+    list_withholders,
 )
 from strongroom.core.mirrored import Copy, UpstreamFile, UpstreamPage
 from strongroom.core.model import Index
 from strongroom.core.names import Filename, IndexName
-from strongroom.core.policy import Allow
 from strongroom.core.screening import Gate
-from strongroom.core.sources import AskUpstreams, Overlaid, Owned, Route, Source, find_source
+from strongroom.core.sources import AskUpstreams, NameFacts, Nowhere, Overlaid, Owned, Route, Source, find_source
 from strongroom.ports import Catalog, Clock, Mirror, Transaction
 
 
@@ -44,17 +45,16 @@ class Explain:
 
     async def explain(self, caller: Caller, target: ProjectTarget, *, version: Version | None = None) -> Explanation:
         """Return what the index says to the name; raises `NotFound` for whom it is hidden from."""
-        explanation, source = await self.catalog.read(
-            lambda tx: _explain_here(tx, caller, target=target, version=version)
-        )
-        match source:
+        here = await self.catalog.read(lambda tx: _explain_here(tx, caller, target=target, version=version))
+        match here.source:
             case AskUpstreams(routes) | Overlaid(below=AskUpstreams(routes)):
-                return await self._add_upstream(explanation, routes, target=target, version=version)
-        return explanation
+                return await self._add_upstream(here, routes, target=target, version=version)
+        return here.explanation
 
     async def _add_upstream(
-        self, explanation: Explanation, routes: tuple[Route, ...], *, target: ProjectTarget, version: Version | None
+        self, here: _Here, routes: tuple[Route, ...], *, target: ProjectTarget, version: Version | None
     ) -> Explanation:
+        explanation = here.explanation
         for route in routes:
             try:
                 page = await self.mirror.get_page(route.end, target.project)
@@ -62,7 +62,7 @@ class Explain:
                 return replace(explanation, sentence=f"{explanation.sentence}; {fault.sentence}")
             if not page.is_missing:
                 return await self._add_page(explanation, page, route=route, version=version)
-        return replace(explanation, sentence=f"{explanation.sentence}; it was not found upstream")
+        return here.absence or replace(explanation, sentence=f"{explanation.sentence}; it was not found upstream")
 
     async def _add_page(
         self, explanation: Explanation, page: UpstreamPage, *, route: Route, version: Version | None
@@ -87,9 +87,16 @@ class Explain:
         )
 
 
-def _explain_here(
-    tx: Transaction, caller: Caller, *, target: ProjectTarget, version: Version | None
-) -> tuple[Explanation, Source]:
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """What can be said without an upstream, and what is said where none has the name: the same again if it is None."""
+
+    explanation: Explanation
+    source: Source
+    absence: Explanation | None
+
+
+def _explain_here(tx: Transaction, caller: Caller, *, target: ProjectTarget, version: Version | None) -> _Here:
     indexes = tx.indexes.list()
     caller.demand(Right.READ, target, indexes=indexes)
     facts = tx.name_facts(target.project)
@@ -97,8 +104,28 @@ def _explain_here(
     if start is None:
         raise not_found()
     source = find_source(target.project, start=start, facts=facts)
-    visible = frozenset(index.name for index in indexes if _may_read(caller, index.name, indexes=indexes))
-    explanation = explain_source(target.project, source, start=start, facts=facts, visible=visible)
+    files = _explain_all_own(tx, source, target=target, version=version)
+    visible = _list_visible(caller, target, facts=facts)
+    told = explain_source(target.project, source, start=start, facts=facts, visible=visible)
+    if visible.issuperset(facts.indexes):
+        return _Here(replace(told, files=files), source, None)
+    absence = replace(explain_absence(target.project, source, start=start, facts=facts), files=files)
+    holders = list_withholders(source)
+    is_hidden = isinstance(source, Nowhere) or (holders and visible.isdisjoint(holders))
+    return _Here(absence if is_hidden else replace(told, files=files), source, absence)
+
+
+def _list_visible(caller: Caller, target: ProjectTarget, *, facts: NameFacts) -> frozenset[IndexName]:
+    """Return the indexes of which the caller may read this very project, whether they have it or not."""
+    opened = open_indexes(facts.indexes.values())
+    return frozenset(
+        name for name in facts.indexes if caller.may(Right.READ, replace(target, index=name), opened=opened)
+    )
+
+
+def _explain_all_own(
+    tx: Transaction, source: Source, *, target: ProjectTarget, version: Version | None
+) -> tuple[ExplainedFile, ...]:
     match source:
         case Overlaid(owned=Owned(over), below=Owned(under)):
             routes: tuple[Route, ...] = (over, under)
@@ -110,7 +137,7 @@ def _explain_here(
     for route in routes:
         own = ProjectTarget(route.end.name, target.project)
         files += _explain_own(tx, own, version=version, covered_by=files)
-    return replace(explanation, files=files), source
+    return files
 
 
 def _explain_own(
@@ -126,11 +153,6 @@ def _explain_own(
     taken = {file.filename for file in covered_by}
     files = [file for file in tx.files.list(target.index, target.project) if file.filename not in taken]
     return explain_own_files(project, files, version=version)
-
-
-def _may_read(caller: Caller, index: IndexName, *, indexes: tuple[Index, ...]) -> bool:
-    verdict = allows(caller.principal, Right.READ, target=IndexTarget(index), open_indexes=open_indexes(indexes))
-    return isinstance(verdict, Allow)
 
 
 def _sorted(page: UpstreamPage, version: Version | None) -> list[UpstreamFile]:
