@@ -91,6 +91,7 @@ def _move(upstream: UpstreamServer, distance: str) -> None:
 def _new_server(upstream: UpstreamServer, folder: Path) -> Iterator[Passage]:
     folder.mkdir(parents=True)
     with passage(upstream, folder) as made:
+        made.server.get("/simple/nobody-has-this/", token=made.token)  # the cache is to be empty, not the process new
         yield made
 
 
