@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from strongroom.core.errors import UpstreamFault
 from strongroom.core.mirrored import Skipped, UpstreamPage
 from strongroom.core.model import Yank
+from strongroom.core.simpleapi import parse
 from strongroom.core.simpleapi.parse import merge_page
 from tests.factories import a_missing_page, an_upstream_file, an_upstream_page, sha256_of
 from tests.fakes import START
@@ -104,3 +108,16 @@ def test_a_project_that_is_gone_keeps_its_name() -> None:
     merged = merge_page(an_upstream_page("demo", KNOWN), a_missing_page(fetched_at=LATER), now=LATER)
     assert not merged.is_missing
     assert [(file.filename, file.vanished_at) for file in merged.files] == [(KNOWN.filename, LATER)]
+
+
+def test_other_files_at_each_look_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page before stays, with its digests: nothing is forgotten to make room for more."""
+    monkeypatch.setattr(parse, "MOST_FILES", 3)
+    page = an_upstream_page("demo", KNOWN)
+    for number in (2, 3):
+        page = merge_page(page, an_upstream_page("demo", an_upstream_file(f"demo-{number}.0.tar.gz")), now=LATER)
+    with pytest.raises(UpstreamFault) as raised:
+        merge_page(page, an_upstream_page("demo", an_upstream_file("demo-4.0.tar.gz")), now=LATEST)
+    assert raised.value.code == "upstream-page-too-long"
+    assert len(page.files) == 3
+    assert len(merge_page(page, an_upstream_page("demo", KNOWN), now=LATEST).files) == 3

@@ -16,7 +16,7 @@ from typing import Protocol
 from strongroom.core.mirrored import Skipped, UpstreamFile, UpstreamPage
 from strongroom.core.model import ProjectStatus, Yank
 from strongroom.core.names import Filename, IndexName, ProjectName
-from strongroom.core.simpleapi.contents import Contents, bad_page
+from strongroom.core.simpleapi.contents import MOST_FILES, Contents, bad_page, too_many
 from strongroom.core.simpleapi.listed import Listed, Page, accept, clean
 from strongroom.core.simpleapi.parse_html import read_html
 from strongroom.core.simpleapi.parse_json import read_json
@@ -83,6 +83,8 @@ def merge_page(earlier: UpstreamPage | None, latest: UpstreamPage, *, now: datet
     """Return the latest page with what must not be forgotten of the earlier one.
 
     A project that is gone as a whole stays too, if it had files: nobody else takes over its name.
+    Raises `UpstreamFault` where the two have more files than any project: other names at each
+    look would fill the memory, and dropping those that vanished would forget their digests.
     """
     if earlier is None or not earlier.files:
         return latest
@@ -98,6 +100,8 @@ def merge_page(earlier: UpstreamPage | None, latest: UpstreamPage, *, now: datet
             changed.append(Skipped(found.filename, _CHANGED))
         else:
             files.append(_renew(known, found))
+    if len(files) + len(offered) > MOST_FILES:
+        raise too_many()
     skipped = (*changed, *latest.skipped)[:_MOST_SKIPPED]
     return replace(latest, is_missing=False, files=(*files, *offered.values()), skipped=skipped)
 
