@@ -14,6 +14,7 @@ from unittest import mock
 
 import pytest
 
+from strongroom.adapters.blobs import files
 from strongroom.adapters.blobs.local import LocalBlobs
 from strongroom.core.errors import StorageFault, StorageFull, StrongroomError
 from strongroom.core.names import Sha256
@@ -136,6 +137,29 @@ def test_a_listing_passes_over_strange_files(blobs: LocalBlobs) -> None:
         (folder / "lost+found").write_bytes(b"")
     infos = asyncio.run(listed(blobs))
     assert [info.sha256 for info in infos] == [SHA256]
+
+
+def test_a_file_that_would_take_the_last_space_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while it arrives: many large ones at once must not take the room that the catalog needs."""
+    left_bytes = [1000]
+    monkeypatch.setattr(files, "free_bytes", lambda _: left_bytes[0])
+    blobs = LocalBlobs(tmp_path / "data", minimum_free_bytes=500)
+
+    async def scene() -> None:
+        incoming = await blobs.receive()
+        await incoming.write(b"x" * 10)
+        await incoming.sha256()
+        left_bytes[0] = 499
+        await incoming.write(b"y" * 10)
+        with pytest.raises(StorageFull):
+            await incoming.sha256()
+        with pytest.raises(StorageFault):
+            await blobs.keep(incoming)
+        await incoming.discard()
+        assert not incoming.path.exists()
+        assert await blobs.get(await blobs.put(b"small")) == b"small"
+
+    asyncio.run(scene())
 
 
 @pytest.mark.parametrize(

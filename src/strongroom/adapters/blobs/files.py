@@ -90,6 +90,16 @@ def hash_descriptor(descriptor: int) -> Sha256:
     return Sha256(digest.hexdigest())
 
 
+def demand_room(directory: Path, minimum_free_bytes: int) -> None:
+    """Raise `StorageFull` when the directory's filesystem has less free space than the minimum."""
+    if free_bytes(directory) < minimum_free_bytes:
+        raise StorageFull(
+            "disk-full",
+            "The disk that holds the files has too little free space for another one",
+            "Free some space and try again.",
+        )
+
+
 def free_bytes(directory: Path) -> int:
     """Return the room that an ordinary user has on the directory's filesystem."""
     status = os.statvfs(directory)

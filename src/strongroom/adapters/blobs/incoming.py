@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TypeVar
 
-from strongroom.adapters.blobs.files import CHUNK_BYTES, open_new, raising_port_errors, write_all
+from strongroom.adapters.blobs.files import CHUNK_BYTES, demand_room, open_new, raising_port_errors, write_all
 from strongroom.core.errors import StorageFault
 from strongroom.core.names import Sha256
 
@@ -22,12 +22,17 @@ T = TypeVar("T")
 
 
 class LocalIncoming:
-    """`ports.Incoming` as a file that only its maker knows."""
+    """`ports.Incoming` as a file that only its maker knows.
 
-    def __init__(self, path: Path, threads: Executor) -> None:
+    It leaves the minimum of free space: many large files at once must not take the room
+    that the catalog needs.
+    """
+
+    def __init__(self, path: Path, threads: Executor, *, minimum_free_bytes: int = 0) -> None:
         """Make the file; blocks, and raises `OSError`."""
         self._path = path
         self._threads = threads
+        self._minimum_free_bytes = minimum_free_bytes
         self._file = open_new(path)
         self._lock = RLock()
         self._digest = hashlib.sha256()
@@ -102,6 +107,7 @@ class LocalIncoming:
             self._gathered_bytes = 0
             self._has_failed = True
             with raising_port_errors("Writing an upload"):
+                demand_room(self._path.parent, self._minimum_free_bytes)
                 write_all(self._file.fileno(), data)
             self._has_failed = False
             self._digest.update(data)

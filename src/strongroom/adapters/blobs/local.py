@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from strongroom.adapters.blobs.files import (
     CHUNK_BYTES,
-    free_bytes,
+    demand_room,
     raising_port_errors,
     sync_directory,
     sync_existing,
@@ -29,7 +29,7 @@ from strongroom.adapters.blobs.files import (
     translate_os_error,
 )
 from strongroom.adapters.blobs.incoming import LocalIncoming
-from strongroom.core.errors import StorageFault, StorageFull
+from strongroom.core.errors import StorageFault
 from strongroom.core.names import Sha256
 from strongroom.ports import BlobInfo, Incoming
 
@@ -115,16 +115,12 @@ class LocalBlobs:
 
     def _open_incoming(self) -> LocalIncoming:
         with raising_port_errors("Opening a temporary file"):
-            if free_bytes(self._incoming) < self._minimum_free_bytes:
-                raise StorageFull(
-                    "disk-full",
-                    "The disk that holds the files has too little free space for an upload",
-                    "Free some space and try again.",
-                )
-            return self._make_incoming()
+            demand_room(self._incoming, self._minimum_free_bytes)
+            return self._make_incoming(self._minimum_free_bytes)
 
-    def _make_incoming(self) -> LocalIncoming:
-        return LocalIncoming(self._incoming / secrets.token_hex(16), self._threads)
+    def _make_incoming(self, minimum_free_bytes: int = 0) -> LocalIncoming:
+        path = self._incoming / secrets.token_hex(16)
+        return LocalIncoming(path, self._threads, minimum_free_bytes=minimum_free_bytes)
 
     def _keep(self, incoming: LocalIncoming) -> Sha256:
         def use(descriptor: int, sha256: Sha256) -> None:
