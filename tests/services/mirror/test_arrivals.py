@@ -19,6 +19,7 @@ from strongroom.core.mirrored import UpstreamFile
 from strongroom.ports import Body, Missing, Origin
 from strongroom.services.mirror.arrivals import HELD_BACK_BYTES, RecentBytes
 from strongroom.services.mirror.fetches import AT_ONCE
+from tests.factories import a_mirror
 from tests.services.house import wait
 from tests.services.mirror.arriving import INDEX, LONG, WHEEL, Passage, begin, read_all, settle
 
@@ -294,6 +295,26 @@ def test_so_many_fetches_run_at_once_and_no_more() -> None:
         assert len(await fetching) == AT_ONCE + 3
         assert len(await passage.copies()) == AT_ONCE + 3
         await passage.assert_tidy()
+
+    wait(scene())
+
+
+def test_an_upstream_that_trickles_keeps_only_its_own_files_waiting() -> None:
+    """Its fetches have their turns to themselves."""
+
+    async def scene() -> None:
+        passage, other = Passage(), a_mirror("other")
+        passage.client.gate = asyncio.Event()
+        files = [passage.offer(f"demo-{number}-py3-none-any.whl", b"%d" % number) for number in range(AT_ONCE + 1)]
+        fetching = begin(asyncio.gather(*[passage.fetch(file) for file in files]))
+        await settle()
+        wanted = replace(passage.offer("other-1-py3-none-any.whl", b"other"), index=other.name)
+        opening = begin(passage.mirror.open_file(other, wanted))
+        await settle()
+        assert passage.client.count("file") == AT_ONCE + 1
+        passage.client.gate.set()
+        await opening
+        assert len(await fetching) == AT_ONCE + 1
 
     wait(scene())
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from strongroom.core.errors import (
 )
 from strongroom.core.mirrored import Copy, UpstreamFile
 from strongroom.core.model import Index
+from strongroom.core.names import IndexName
 from strongroom.ports import Arriving, Body, Incoming, Missing
 from strongroom.services.mirror.arrivals import Arrival
 from strongroom.services.mirror.copies import Keeping, KeptCopies
@@ -31,6 +33,7 @@ from strongroom.services.mirror.parts import Parts
 DEFAULT_LIMIT_BYTES = 4 * 1024**3
 """Larger than any file of the public index."""
 AT_ONCE = 64
+"""Fetches from one upstream: one that trickles keeps only its own files waiting, and not those of another."""
 WRONG_FOR = timedelta(seconds=10)
 """How long wrong bytes are not asked for again."""
 
@@ -52,7 +55,7 @@ class Fetches:
         self._after_storing = after_storing
         self._arrivals: dict[Hashable, Arrival] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turns: defaultdict[IndexName, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
         self._wrong: dict[Hashable, tuple[datetime, UpstreamFault]] = {}
         self._is_closed = False
 
@@ -111,7 +114,7 @@ class Fetches:
         copy = await self._copies.find(arrival.file)
         if copy is not None and copy.stored_at is not None:
             return copy
-        async with self._turns:
+        async with self._turns[index.name]:
             try:
                 return await self._fetch(index, arrival)
             except UpstreamTimeout:
