@@ -115,7 +115,7 @@ def _ask_here(port: int, token: str, *, path: str, leaving: Sequence[str]) -> li
     with selectors.DefaultSelector() as selector:
         for client in clients:
             client.connection.sendall(head)
-            client.connection.setblocking(False)
+            client.connection.settimeout(0)
             selector.register(client.connection, selectors.EVENT_READ, client)
         _read_all(selector)
     return [client.result() for client in clients]

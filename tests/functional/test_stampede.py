@@ -159,7 +159,8 @@ def test_a_cold_file_is_fetched_once_and_streamed(made: Scene) -> None:
 def test_leaving_clients_disturb_nobody(made: Scene) -> None:
     """The first client leaves at once and half the others half-way: one fetch, and all who stay have the whole."""
     made.upstream.bytes_a_second = BYTES_A_SECOND
-    leaving: list[int | str] = [1, *([FILE_BYTES // 2, STAYS] * ((CROWD - 1) // 2)), STAYS]
+    half: list[int | str] = [FILE_BYTES // 2, STAYS]
+    leaving: list[int | str] = [1, *half * ((CROWD - 1) // 2), STAYS]
     began_at = time.monotonic()
     with MemoryWatch(made.server.pid) as watch:
         got = made.ask(made.file_path, leaving=leaving)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 from strongroom.core.names import ProjectName
 from tests.upstream import hostile_bodies, hostile_html, hostile_http, hostile_json, hostile_places
@@ -28,13 +29,14 @@ _FILE = re.compile(r"/(?P<prefix>(?:[^/]+/)*?)files/(?P<project>[^/]+)/(?P<filen
 
 
 class HostileServer(Listener):
-    """Serves all scenarios."""
+    """Serves all scenarios. With `is_healed` it has turned into a good upstream, which tells the truth."""
 
     def __init__(self) -> None:
         """Serve under a free port."""
         super().__init__(self._answer)
         self._scenarios = {scenario.project: scenario for scenario in SCENARIOS}
         self._turns: Counter[str] = Counter()
+        self.is_healed = False
 
     def url_of(self, scenario: Scenario) -> str:
         """Return the URL of an upstream that has this scenario, and is asked for no other."""
@@ -49,6 +51,8 @@ class HostileServer(Listener):
         turn = self._turns[request.path]
         self._turns[request.path] += 1
         stage = Stage(scenario.truth, request, f"{self.root}{match['prefix']}", turn)
+        if self.is_healed:
+            scenario = replace(scenario, page=None, file=None, metadata=None)
         return _play_page(scenario, stage) if page else _play_file(scenario, stage)
 
 

@@ -121,7 +121,7 @@ def _head_scenarios() -> Iterator[Scenario]:
     junk: dict[str, bytes] = {
         "nothing": b"",
         "spaces": b"   \r\n\r\n",
-        "http-0.9": b"<html>hello</html>",
+        "http-09": b"<html>hello</html>",
         "ssh": b"SSH-2.0-OpenSSH_9.2\r\n",
         "tls-alert": b"\x15\x03\x01\x00\x02\x02\x28",
         "smtp": b"220 mail ESMTP\r\n",
