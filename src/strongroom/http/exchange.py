@@ -22,6 +22,8 @@ class Exchange:
     scope: Scope
     send: Send
     headers: dict[bytes, bytes]
+    has_begun: bool = False
+    """Something was sent, so that no other answer can be given."""
 
     @property
     def is_head(self) -> bool:
@@ -47,11 +49,12 @@ class Exchange:
 
     async def respond(self, status: int, *, headers: Headers, body: bytes = b"") -> None:
         """Send a whole response; HEAD gets the same headers and nothing else."""
-        await self.send({"type": "http.response.start", "status": status, "headers": headers.copy()})
+        await self.start(status, headers=headers)
         await self.send({"type": "http.response.body", "body": b"" if self.is_head else body})
 
     async def start(self, status: int, *, headers: Headers) -> None:
         """Send status and headers; they are copied, since what is outside may change them."""
+        self.has_begun = True
         await self.send({"type": "http.response.start", "status": status, "headers": headers.copy()})
 
 

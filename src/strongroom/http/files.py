@@ -9,6 +9,7 @@ hashes the raw bytes. Does not judge who may read.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -46,11 +47,15 @@ _OCTETS = "application/octet-stream"
 _URL_CHARACTERS = "%/:=&?~#+!$,;'@()*[]"
 _PATHSEND = "http.response.pathsend"
 _FILE_BYTES = 2048
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """What is needed to send a file: its shelf and digest, its size, where it lies, the headers of its 200."""
+    """What is needed to send a file: its shelf and digest, its size, where it lies, the headers of its 200.
+
+    `passing` is how to get it again, if it is an upstream's and its bytes are gone.
+    """
 
     shelf: Shelf
     filename: Filename
@@ -60,6 +65,7 @@ class StoredFile:
     etag: bytes
     headers: Headers
     headers_304: Headers
+    passing: PassingFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +131,31 @@ class Files:
             case Elsewhere(url):
                 await exchange.respond(302, headers=_elsewhere_headers(url))
             case Copy() as copy:
-                await self.send(exchange, self._keep(passing, copy))
+                await self._send_stored(exchange, self._keep(passing, copy))
             case arriving if exchange.is_head:
                 await exchange.respond(200, headers=_file_headers(file, arriving.size_bytes))
             case arriving if b"range" in exchange.headers or arriving.size_bytes is None:
                 # Without a length nobody could tell a cut body from a whole one.
                 copy = await arriving.stored()
-                await self.send(exchange, self._keep(passing, copy))
+                await self._send_stored(exchange, self._keep(passing, copy))
             case arriving:
                 await _send_arriving(exchange, arriving, headers=_file_headers(file, arriving.size_bytes))
 
     async def send(self, exchange: Exchange, stored: StoredFile) -> None:
-        """Send the file, the part of it that was asked for, or 304; raises `StorageFault`."""
+        """Send the file, the part of it that was asked for, or 304; raises `StorageFault`.
+
+        An upstream's file whose bytes are gone meanwhile, given up for others perhaps, is fetched again.
+        """
+        try:
+            await self._send_stored(exchange, stored)
+        except StorageFault as fault:
+            if stored.passing is None or exchange.has_begun:
+                raise
+            fields = {"filename": stored.filename, "sha256": stored.sha256, "code": fault.code}
+            _log.info("the bytes of a copy are gone, and are fetched again", extra={"fields": fields})
+            await self.send_passing(exchange, stored.passing)
+
+    async def _send_stored(self, exchange: Exchange, stored: StoredFile) -> None:
         if is_unmodified(exchange.headers.get(b"if-none-match"), stored.etag):
             await exchange.respond(304, headers=stored.headers_304)
             return
@@ -184,6 +203,7 @@ class Files:
             etag=f'"{file.sha256}"'.encode(),
             headers=headers,
             headers_304=strip_for_304(headers),
+            passing=None if isinstance(file, File) else PassingFile(path, found, generation),
         )
         moment = Moment(generation, found.valid_until)
         self._cache.store(shelf, path.filename, value=stored, size_bytes=_FILE_BYTES, moment=moment)

@@ -187,8 +187,9 @@ def test_on_a_directory_it_is_the_same(tmp_path: Path, size_bytes: int) -> None:
     wait(scene())
 
 
-def test_bytes_that_are_gone_are_fetched_again(tmp_path: Path) -> None:
-    """Somebody removed them from the directory; the row alone is no file."""
+@pytest.mark.parametrize("left", [None, b"wh", b"wheels"])
+def test_bytes_that_are_gone_are_fetched_again(tmp_path: Path, left: bytes | None) -> None:
+    """Somebody removed them from the directory, or something cut them; the row alone is no file."""
 
     async def scene() -> None:
         store = LocalBlobs(tmp_path, 0)
@@ -196,6 +197,8 @@ def test_bytes_that_are_gone_are_fetched_again(tmp_path: Path) -> None:
         file = passage.offer(WHEEL, b"wheel")
         await passage.fetch(file)
         await store.remove(file.sha256)
+        if left is not None:
+            store.find_path(file.sha256).write_bytes(left)
         found = await passage.mirror.find_copy(file)
         assert found is not None
         assert found.stored_at is None

@@ -109,9 +109,12 @@ class KeptCopies:
             self._last_used[key] = self._parts.clock.now()
 
     def _is_here(self, copy: Copy) -> bool:
-        """Return whether the bytes are where they should be: what is gone can be fetched again."""
+        """Return whether the bytes are where they should be: what is gone or cut can be fetched again."""
         path = self._parts.blobs.find_path(copy.sha256)
-        return path is None or path.exists()
+        try:
+            return path is None or path.stat().st_size == copy.size_bytes
+        except OSError:
+            return False
 
     async def _release(self, lease: Lease) -> None:
         try:
