@@ -22,12 +22,14 @@ class NameFacts:
     """What the catalog holds about one name.
 
     `owners` are the indexes with a project, or deleted files, of that name; `reservations`
-    are all that cover it.
+    are all that cover it. `quarantined` are the indexes that overlay it with a project in
+    quarantine: what they withhold must not come from below instead.
     """
 
     indexes: Mapping[IndexName, Index]
     owners: frozenset[IndexName]
     reservations: tuple[Reservation, ...]
+    quarantined: frozenset[IndexName] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def _held_by(route: Route, facts: NameFacts) -> Owned | Reserved | None:
 
 
 def _is_overlay(name: ProjectName, index: Index, *, facts: NameFacts) -> bool:
-    return any(
+    return index.name not in facts.quarantined and any(
         item.index == index.name and item.hold is Hold.OVERLAY and item.covers(name) for item in facts.reservations
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from strongroom.core.names import ProjectName
+from strongroom.core.reservations import Hold
 from strongroom.core.rules import NO_RULES
 from strongroom.core.screening import Gate
 from strongroom.core.sources import NameFacts, Route
@@ -45,10 +46,14 @@ class Transaction:
 
     def name_facts(self, name: ProjectName) -> NameFacts:
         """Return what decides which source answers for the name (`core/sources.py`)."""
+        held = tuple(item for item in self.reservations.list() if item.covers(name))
+        overlays = [item.index for item in held if item.hold is Hold.OVERLAY]
+        projects = [self.projects.find(index, name) for index in overlays]
         return NameFacts(
             indexes={index.name: index for index in self.indexes.list()},
             owners=self.projects.find_owners(name),
-            reservations=tuple(item for item in self.reservations.list() if item.covers(name)),
+            reservations=held,
+            quarantined=frozenset(item.index for item in projects if item and not item.status.offers_files),
         )
 
     def gates(self, route: Route, name: ProjectName) -> tuple[Gate, ...]:

@@ -67,7 +67,7 @@ class Browse:
                 return own if below is None else await asyncio.to_thread(overlay_page, own, below)
             case Overlaid() if own is not None:
                 return own
-            case AskUpstreams(routes):
+            case AskUpstreams(routes) | Overlaid(below=AskUpstreams(routes)):  # an overlay whose files are all deleted
                 page = await self._ask(routes, target)
                 if page is not None:
                     return page
@@ -148,9 +148,9 @@ def _look_up(tx: Transaction, target: ProjectTarget) -> tuple[Source, ProjectPag
             own = _make_own_page(tx, route, target=target)
         case _:
             return source, None
-    if own is not None and isinstance(source, Overlaid) and isinstance(source.below, Owned):
+    if isinstance(source, Overlaid) and isinstance(source.below, Owned):
         below = _make_own_page(tx, source.below.route, target=target)
-        return source, own if below is None else overlay_page(own, below)
+        return source, overlay_page(own, below) if own and below else own or below
     return source, own
 
 
