@@ -28,7 +28,7 @@ def explain(named: Named, *, index: IndexName | None, shows_all: bool) -> None:
 
 
 def _print(found: Explanation, *, shows_all: bool) -> None:
-    click.echo(f"In the index '{found.index}', {found.sentence.removesuffix('.')}.")
+    click.echo(f"In the index '{found.index}', {found.sentence}.")
     for step in found.steps:
         click.echo(f"  {step.index}: {step.sentence}")
     hidden = [file for file in found.files if not file.is_offered]

@@ -59,7 +59,7 @@ class Explain:
             try:
                 page = await self.mirror.get_page(route.end, target.project)
             except UpstreamFault as fault:
-                return replace(explanation, sentence=f"{explanation.sentence}; {fault.sentence}")
+                return replace(explanation, sentence=f"{explanation.sentence}. {fault.sentence.removesuffix('.')}")
             if not page.is_missing:
                 return await self._add_page(explanation, page, route=route, version=version)
         return here.absence or replace(explanation, sentence=f"{explanation.sentence}; it was not found upstream")
