@@ -109,6 +109,34 @@ def test_a_size_that_only_the_bytes_tell_is_judged(announced: bool) -> None:  # 
     play(scene, rules=Rules(max_size_bytes=1000))
 
 
+def test_a_size_that_nobody_knows_is_judged_before_a_client_is_sent_elsewhere() -> None:
+    """Without copies no bytes would come here, so these do; a copy that was just stored is judged as well."""
+
+    async def scene(place: Place) -> None:
+        redirecting = a_mirror(upstream=an_upstream(delivery=Delivery.REDIRECT), rules=Rules(max_size_bytes=1000))
+        await place.add(lambda tx: tx.indexes.replace(redirecting))
+        file = replace(OLD, size_bytes=None)
+        place.mirror.add_page(an_upstream_page("demo", file))
+        found = await place.download.get_file(TARGET, file.filename)
+        for size_bytes in (1001, 999):
+            place.mirror.arriving[file.filename] = FakeArriving([b"a"], size_bytes, a_copy())
+            if size_bytes > 1000:
+                with pytest.raises(Forbidden):
+                    await place.download.open_bytes(found)
+            else:
+                assert await place.download.open_bytes(found) is place.mirror.arriving[file.filename]
+        place.mirror.copies[PUBLIC, file.filename] = replace(a_copy(), size_bytes=1001)
+        for look in (place.download.find_stored, place.download.open_bytes):
+            with pytest.raises(Forbidden) as refusal:
+                await look(found)
+            assert refusal.value.code == "too-large"
+        place.mirror.add_page(an_upstream_page("demo", OLD))
+        place.mirror.copies.clear()
+        assert isinstance(await place.download.open_bytes(FoundFile(OLD, redirecting)), Elsewhere)
+
+    play(scene)
+
+
 def test_bytes_come_from_the_copy_or_the_fetch_or_elsewhere() -> None:
     """A stored copy counts only with the page's digest; without copies the client is sent to the upstream."""
 

@@ -183,7 +183,7 @@ class Files:
         if isinstance(found.file, File):
             return self._shelve(path, found, size_bytes=found.file.size_bytes, generation=generation)
         passing = PassingFile(path, found, generation)
-        copy = await self._download.find_stored(found.file)
+        copy = await self._download.find_stored(found)
         return passing if copy is None else self._keep(passing, copy)
 
     def _keep(self, passing: PassingFile, copy: Copy) -> StoredFile:

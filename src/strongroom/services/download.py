@@ -72,23 +72,32 @@ class Download:
                 return await self._find_upstream(routes, target, filename=filename)
         raise not_found()
 
-    async def find_stored(self, file: UpstreamFile) -> Copy | None:
-        """Return the copy of an upstream's file, if its bytes are here."""
-        copy = await self.mirror.find_copy(file)
-        return copy if copy is not None and copy.stored_at is not None and copy.sha256 == file.sha256 else None
+    async def find_stored(self, found: FoundFile) -> Copy | None:
+        """Return the copy of an upstream's file, if its bytes are here; raises `Forbidden` for too many of them."""
+        assert isinstance(found.file, UpstreamFile)
+        copy = await self.mirror.find_copy(found.file)
+        if copy is None or copy.stored_at is None or copy.sha256 != found.file.sha256:
+            return None
+        if _awaits_size(found):
+            self._demand(replace(found.file, size_bytes=copy.size_bytes), found.gates, copy=copy)
+        return copy
 
     async def open_bytes(self, found: FoundFile) -> Copy | Arriving | Elsewhere:
-        """Return where the bytes of an upstream's file are, or are coming from; raises `UpstreamFault`, `Forbidden`."""
+        """Return where the bytes of an upstream's file are, or are coming from; raises `UpstreamFault`, `Forbidden`.
+
+        A file whose size a rule has still to judge comes through here in any case.
+        """
         assert isinstance(found.file, UpstreamFile)
         assert found.upstream is not None
         assert found.upstream.upstream is not None
-        stored = await self.find_stored(found.file)
+        stored = await self.find_stored(found)
         if stored is not None:
             return stored
-        if found.upstream.upstream.delivery is Delivery.REDIRECT and not found.upstream.upstream.is_offline:
+        redirects = found.upstream.upstream.delivery is Delivery.REDIRECT and not found.upstream.upstream.is_offline
+        if redirects and not _awaits_size(found):
             return Elsewhere(found.file.url)
         opened = await self.mirror.open_file(found.upstream, found.file)
-        if found.file.size_bytes is None and any(gate.rules.max_size_bytes is not None for gate in found.gates):
+        if _awaits_size(found):
             size_bytes = opened.size_bytes
             if size_bytes is None:
                 assert not isinstance(opened, Copy)
@@ -154,6 +163,12 @@ class Download:
         verdict = screen(file, gates, now=self.clock.now(), copy=copy)
         if isinstance(verdict, Refuse):
             raise Forbidden(verdict.code, verdict.reason, verdict.hint)
+
+
+def _awaits_size(found: FoundFile) -> bool:
+    """Return whether a rule judges the size, and the upstream's page does not tell it."""
+    is_judged = any(gate.rules.max_size_bytes is not None for gate in found.gates)
+    return is_judged and isinstance(found.file, UpstreamFile) and found.file.size_bytes is None
 
 
 def _find_own(tx: Transaction, target: ProjectTarget, *, filename: Filename) -> tuple[Source, File | None]:
