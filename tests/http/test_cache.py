@@ -108,8 +108,8 @@ def test_a_change_of_sources_drops_all_pages(event: Event) -> None:
     play(scene)
 
 
-def test_what_ends_is_gone_then_with_all_on_its_shelf() -> None:
-    """What comes from an upstream changes without an event; other shelves stay."""
+def test_what_ends_is_gone_then_and_nothing_else() -> None:
+    """What comes from an upstream changes without an event; a file's end is not its page's."""
 
     async def scene(_: MemoryCatalog, cache: Cache) -> None:
         keep(cache, PAGE)
@@ -120,8 +120,24 @@ def test_what_ends_is_gone_then_with_all_on_its_shelf() -> None:
         assert cache.find(PAGE, "later") is not None
         CLOCK.advance(timedelta(seconds=1))
         assert cache.find(PAGE, "soon") is None
-        assert cache.find(PAGE, "page") is None
+        assert cache.find(PAGE, "later") is not None
+        assert cache.find(PAGE, "page") is not None
         assert cache.find(OTHER, "page") is not None
+        keep(cache, PAGE, key="soon")
+        assert cache.find(PAGE, "soon") is not None
+
+    play(scene)
+
+
+def test_a_clock_that_is_set_back_makes_nothing_last_longer() -> None:
+    """Else what should end in a minute would be given for an hour and a minute."""
+
+    async def scene(_: MemoryCatalog, cache: Cache) -> None:
+        keep(cache, PAGE)
+        keep(cache, PAGE, key="soon", until=CLOCK.now() + timedelta(minutes=1))
+        CLOCK.advance(timedelta(hours=-1))
+        assert cache.find(PAGE, "soon") is None
+        assert cache.find(PAGE, "page") is not None
 
     play(scene)
 

@@ -40,8 +40,9 @@ class Moment:
 class _Kept:
     values: dict[Hashable, object] = field(default_factory=dict)
     sizes: dict[Hashable, int] = field(default_factory=dict)
+    spans: dict[Hashable, tuple[datetime, datetime]] = field(default_factory=dict)
+    """From when until when a value holds, where it has an end."""
     size_bytes: int = 0
-    until: datetime | None = None
 
 
 class Cache:
@@ -82,12 +83,12 @@ class Cache:
                 self._mark = mark
 
     def find(self, shelf: Shelf, key: Hashable) -> object | None:
-        """Return what was stored, if nothing on its shelf has changed or ended since."""
+        """Return what was stored, if nothing on its shelf has changed since, nor has it ended."""
         kept = self._shelves.get(shelf)
         if kept is None:
             return None
-        if kept.until is not None and self._clock.now() >= kept.until:
-            self._drop(shelf)
+        span = kept.spans.get(key)
+        if span is not None and not span[0] <= self._clock.now() < span[1]:
             return None
         self._shelves.move_to_end(shelf)
         return kept.values.get(key)
@@ -96,13 +97,14 @@ class Cache:
         """Keep a value that was loaded at that moment.
 
         A value whose loading raced a change is not kept: it may be older than the change.
-        The whole shelf ends with the first of its values.
+        One that has an end has it, too, where the clock is set back to before it was kept.
         """
         if moment.generation != self.generation or size_bytes > self._limit_bytes // 4:
             return
         kept = self._shelves.setdefault(shelf, _Kept())
+        kept.spans.pop(key, None)
         if moment.until is not None:
-            kept.until = moment.until if kept.until is None else min(kept.until, moment.until)
+            kept.spans[key] = (self._clock.now(), moment.until)
         self._shelves.move_to_end(shelf)
         grown_bytes = size_bytes - kept.sizes.get(key, 0)
         kept.size_bytes += grown_bytes

@@ -53,6 +53,7 @@ class Pages:
         self._clock = clock
         self._secure_url = public_url if public_url and _is_secure(public_url) else None
         self._bodies: Flights[_Body] = Flights()
+        self._answers: Flights[Answer] = Flights()
         self._lists: Flights[ProjectList] = Flights()
         self._narrowed: Recent[Answer] = Recent(_NARROWED_LIMIT_BYTES)
 
@@ -63,18 +64,22 @@ class Pages:
 
     async def get_project(self, path: PagePath, wish: Wish) -> Answer:
         """Return the page's answer; raises `NotFound`."""
-        generation = self._cache.generation
-        body = await self._get_body(path, wish.page_type)
-        answer = await asyncio.to_thread(_make_page_answer, body, wish)
-        key, moment = (path.files_url, wish), Moment(generation, body.valid_until)
-        self._cache.store(_shelf(path.target), key, value=answer, size_bytes=answer.size_bytes, moment=moment)
-        return answer
+        flight = (path.target, path.files_url, wish, self._cache.generation)
+        return await self._answers.join(flight, lambda: self._make_project(path, wish))
 
     async def get_list(self, index: IndexName, principal: Principal, *, wish: Wish) -> Answer:
         """Return the list of what the principal may read of the index; raises `NotFound`."""
         if reads_every_project(principal, index, open_indexes=self._cache.open_indexes):
             return await self._get_full_list(index, wish)
         return await self._get_narrowed_list(index, principal, wish=wish)
+
+    async def _make_project(self, path: PagePath, wish: Wish) -> Answer:
+        generation = self._cache.generation
+        body = await self._get_body(path, wish.page_type)
+        answer = await asyncio.to_thread(_make_page_answer, body, wish)
+        key, moment = (path.files_url, wish), Moment(generation, body.valid_until)
+        self._cache.store(_shelf(path.target), key, value=answer, size_bytes=answer.size_bytes, moment=moment)
+        return answer
 
     async def _get_body(self, path: PagePath, page_type: PageType) -> _Body:
         """Return the page before coding; its codings and both HTML types share it."""
@@ -114,20 +119,25 @@ class Pages:
         found = self._cache.find(shelf, wish)
         if isinstance(found, Answer):
             return found
+        flight = (index, wish, self._cache.generation)
+        return await self._answers.join(flight, lambda: self._make_full_list(index, wish))
+
+    async def _make_full_list(self, index: IndexName, wish: Wish) -> Answer:
         generation = self._cache.generation
         projects = await self._get_entries(index)
         answer = await asyncio.to_thread(_make_list_answer, projects, wish)
         moment = Moment(generation, projects.valid_until)
-        self._cache.store(shelf, wish, value=answer, size_bytes=answer.size_bytes, moment=moment)
+        self._cache.store((index, None), wish, value=answer, size_bytes=answer.size_bytes, moment=moment)
         return answer
 
     async def _get_narrowed_list(self, index: IndexName, principal: Principal, *, wish: Wish) -> Answer:
         rights = (principal.grants, principal.scope) if isinstance(principal, Signed) else None
-        key, generation = (index, wish, rights), self._cache.generation
-        found = self._narrowed.find(key, generation=generation)
-        if found is not None and self._cache.find((index, None), _ENTRIES) is not None:
-            return found
+        generation = self._cache.generation
         projects = await self._get_entries(index)
+        key = (index, wish, rights, projects.valid_until)  # a list that grew without an event ends later
+        found = self._narrowed.find(key, generation=generation)
+        if found is not None:
+            return found
         shown = await asyncio.to_thread(narrow_project_list, projects, principal, open_indexes=self._cache.open_indexes)
         answer = await asyncio.to_thread(_make_list_answer, shown, wish)
         self._narrowed.store(key, answer, size_bytes=answer.size_bytes, generation=generation)
