@@ -20,8 +20,11 @@ from strongroom.ports import Arriving, Blobs, Incoming
 
 HELD_BACK_BYTES = 64 * 1024
 """How much of the end waits for the digest; at least the last byte has to."""
-PIECE_BYTES = 16 * 1024
+PIECE_BYTES = 128 * 1024
 """The most that a client is given at once."""
+CROWD = 8
+CROWD_PIECE_BYTES = 16 * 1024
+"""The same for each of a crowd: the server holds what slow clients have not taken yet."""
 _RECENT_BYTES = 512 * 1024
 
 
@@ -98,7 +101,8 @@ class Arrival:
         self._readers += 1
         try:
             while (stop := await self._wait_beyond(position)) > position:
-                piece = await self._read(position, stop=min(stop, position + PIECE_BYTES))
+                most_bytes = PIECE_BYTES if self._readers <= CROWD else CROWD_PIECE_BYTES
+                piece = await self._read(position, stop=min(stop, position + most_bytes))
                 position += len(piece)
                 yield piece
         finally:
