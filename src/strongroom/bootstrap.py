@@ -153,17 +153,6 @@ def first_upstream(settings: Settings) -> str | None:
     return settings.default_upstream or default_upstream_url()
 
 
-def _first_upstream(settings: Settings) -> str | None:
-    """Return what the first run's `public` mirrors; None where it is to have no upstream."""
-    if settings.default_upstream == NO_UPSTREAM:
-        return None
-    if settings.default_upstream:
-        return settings.default_upstream
-    from strongroom.adapters.upstream.default import default_upstream_url
-
-    return default_upstream_url()
-
-
 def local_operator() -> Caller:
     """Return whoever runs this process, as the event log names him."""
     import getpass
