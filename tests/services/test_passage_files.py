@@ -90,6 +90,22 @@ def test_a_licence_is_looked_up_before_a_file_leaves() -> None:
     play(scene, rules=Rules(licences=("MIT",)))
 
 
+def test_the_json_api_tells_nothing_of_a_licence_that_does_not_come_through() -> None:
+    """It reads METADATA before anybody has, so it judges what it reads."""
+
+    async def scene(place: Place) -> None:
+        place.mirror.add_page(an_upstream_page("demo", OLD))
+        place.mirror.metadata[OLD.filename] = b"Metadata-Version: 2.4\nLicense-Expression: GPL-3.0-only\n"
+        with pytest.raises(Forbidden) as refusal:
+            await place.browse.get_release(TARGET)
+        assert refusal.value.code == "licence"
+        permitted = b"Metadata-Version: 2.4\nLicense-Expression: MIT\n"
+        place.mirror.metadata[OLD.filename] = permitted
+        assert (await place.browse.get_release(TARGET)).metadata == permitted
+
+    play(scene, rules=Rules(licences=("MIT",)))
+
+
 @pytest.mark.parametrize("announced", [True, False])
 def test_a_size_that_only_the_bytes_tell_is_judged(announced: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """Where the page says no size, the upstream's answer does, or the bytes themselves."""

@@ -16,6 +16,7 @@ from packaging.version import Version
 from strongroom.core.access import ProjectTarget, not_found
 from strongroom.core.errors import Forbidden
 from strongroom.core.jsonapi import ReleaseFacts, choose_release, find_described_file
+from strongroom.core.licences import read_licence
 from strongroom.core.mirrored import Copy, Offered, UpstreamFile, UpstreamPage
 from strongroom.core.model import File, Index
 from strongroom.core.names import Filename, IndexName
@@ -27,7 +28,8 @@ from strongroom.core.pages import (
     make_upstream_page,
     overlay_page,
 )
-from strongroom.core.screening import Gate, wants_copies
+from strongroom.core.policy import Refuse
+from strongroom.core.screening import Gate, screen, wants_copies, wants_licence
 from strongroom.core.sources import (
     AskUpstreams,
     Nowhere,
@@ -88,7 +90,8 @@ class Browse:
     async def get_release(self, target: ProjectTarget, version: Version | None = None) -> ReleaseFacts:
         """Return what the JSON API says about a release; without a version, about the latest.
 
-        Raises `NotFound` when there is no such project or release.
+        Raises `NotFound` when there is no such project or release, `Forbidden` for one whose
+        METADATA has a licence that does not come through.
         """
         page = await self.get_project_page(target)
         chosen, described = await asyncio.to_thread(_choose, page, version)  # comparing many versions takes long
@@ -96,11 +99,23 @@ class Browse:
             case File(metadata_sha256=str(sha256)):
                 metadata = await self.blobs.get(sha256)
             case UpstreamFile():
-                index = await self.catalog.read(lambda tx: tx.indexes.find(described.index))
-                metadata = b"" if index is None else await self.mirror.get_metadata(index, described)
+                metadata = await self._read_metadata(described, target)
             case _:
                 metadata = b""
         return ReleaseFacts(page=page, version=chosen, metadata=metadata)
+
+    async def _read_metadata(self, file: UpstreamFile, target: ProjectTarget) -> bytes:
+        """Return the METADATA of an upstream's file that shows, judged by what only it can tell."""
+        route, gates = await self.catalog.read(lambda tx: _find_way(tx, file, target=target))
+        if route is None:
+            return b""
+        metadata = await self.mirror.get_metadata(route.end, file)
+        if wants_licence(gates):
+            read = Copy(file.index, file.project, file.filename, file.sha256, licence=read_licence(metadata))
+            verdict = screen(file, gates, now=self.clock.now(), copy=read)
+            if isinstance(verdict, Refuse):
+                raise Forbidden(verdict.code, verdict.reason, verdict.hint)
+        return metadata
 
     async def _ask(self, routes: tuple[Route, ...], target: ProjectTarget) -> ProjectPage | None:
         """Return the page of the first upstream that has the project; a failing one ends the search."""
@@ -167,6 +182,19 @@ def _choose(page: ProjectPage, version: Version | None) -> tuple[Version, Offere
     if chosen is None:
         raise not_found()
     return chosen, find_described_file(page, chosen)
+
+
+def _find_way(tx: Transaction, file: UpstreamFile, *, target: ProjectTarget) -> tuple[Route | None, tuple[Gate, ...]]:
+    """Return the way on which the file comes, and the rules on it; None when it came another way a moment ago."""
+    index = tx.indexes.find(target.index)
+    if index is None:
+        return None, ()
+    match find_source(target.project, start=index, facts=tx.name_facts(target.project)):
+        case AskUpstreams(routes) | Overlaid(below=AskUpstreams(routes)):
+            route = next((route for route in routes if route.end.name == file.index), None)
+            return route, () if route is None else tx.gates(route, target.project)
+        case _:
+            return None, ()
 
 
 def _load_gates(
