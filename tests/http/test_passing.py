@@ -191,7 +191,8 @@ def test_what_a_rule_hides_leaves_by_no_url(room: ReadingRoom, token: str) -> No
             assert reply.status == 403
             assert CONTENT not in reply.body
     body = room.get(URL, token=token).json()
-    assert body["code"] == "too-young"
+    assert (body["code"], body["ruled_by"]) == ("too-young", "public")
+    assert body["until"] == (START + timedelta(hours=1)).isoformat()
     assert "strongroom exemption request" in str(body["detail"])
     room.clock.advance(timedelta(hours=1))
     assert room.get(URL, token=token).body == CONTENT

@@ -20,6 +20,7 @@ EXIT_CODES = {
     errors.InvalidRequest: USAGE,
     errors.NotFound: NOT_FOUND,
     errors.Forbidden: NOT_PERMITTED,
+    errors.Hidden: NOT_PERMITTED,
     errors.Unauthenticated: NOT_PERMITTED,
     errors.ConfigurationFault: STORE,
     errors.StorageFault: STORE,

@@ -7,6 +7,8 @@ exception means that the use case cannot go on. Status codes live in
 
 from __future__ import annotations
 
+from datetime import datetime
+
 
 class StrongroomError(Exception):
     """The root. `code` is stable and machine-readable, `hint` says what to do."""
@@ -45,6 +47,17 @@ class Unauthenticated(StrongroomError):
 
 class Forbidden(StrongroomError):
     """The principal is known, may see the target, and lacks the right."""
+
+
+class Hidden(Forbidden):
+    """A rule hides the file; `until` is when it comes through by itself, `ruled_by` the index whose rule it is."""
+
+    def __init__(
+        self, code: str, message: str, hint: str = "", *, ruled_by: str = "", until: datetime | None = None
+    ) -> None:
+        super().__init__(code, message, hint)
+        self.ruled_by = ruled_by
+        self.until = until
 
 
 class NotFound(StrongroomError):

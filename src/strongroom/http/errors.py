@@ -21,6 +21,7 @@ STATUS: dict[type[errors.StrongroomError], HTTPStatus] = {
     errors.FileExists: HTTPStatus.BAD_REQUEST,
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.Hidden: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.NotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
     errors.NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
@@ -63,6 +64,10 @@ def problem_body(error: errors.StrongroomError) -> bytes:
         "detail": f"{message}. {hint}" if hint else message,
         "code": error.code,
     }
+    if isinstance(error, errors.Hidden):
+        body |= {"ruled_by": error.ruled_by}
+        if error.until is not None:
+            body |= {"until": error.until.isoformat(timespec="seconds")}
     return msgspec.json.encode(body)
 
 

@@ -13,14 +13,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from strongroom.core.access import ProjectTarget, not_found
-from strongroom.core.errors import Forbidden
+from strongroom.core.errors import Hidden
 from strongroom.core.licences import read_licence
 from strongroom.core.mirrored import Copy, Offered, UpstreamFile
 from strongroom.core.model import File, Index
 from strongroom.core.names import Filename, Sha256
 from strongroom.core.pages import demand_offered, demand_status
-from strongroom.core.policy import Refuse
-from strongroom.core.screening import Gate, needs_metadata, next_change, screen
+from strongroom.core.screening import Gate, find_refusals, needs_metadata, next_change
 from strongroom.core.sources import AskUpstreams, Overlaid, Owned, Route, Source, find_source
 from strongroom.core.upstream import Delivery
 from strongroom.ports import Arriving, Blobs, Catalog, Clock, Mirror, Transaction
@@ -62,7 +61,7 @@ class Download:
         """Return the facts of a file.
 
         A yanked file is returned like any other: PEP 592 keeps it for those who pinned it.
-        Raises `NotFound`; `Forbidden` in quarantine and for what a rule hides; `UpstreamFault`.
+        Raises `NotFound`; `Forbidden` in quarantine; `Hidden` by a rule; `UpstreamFault`.
         """
         source, own = await self.catalog.read(lambda tx: _find_own(tx, target, filename=filename))
         if own is not None:
@@ -160,9 +159,10 @@ class Download:
         return replace(found, valid_until=min(end for end in ends if end is not None), gates=gates)
 
     def _demand(self, file: UpstreamFile, gates: tuple[Gate, ...], *, copy: Copy | None = None) -> None:
-        verdict = screen(file, gates, now=self.clock.now(), copy=copy)
-        if isinstance(verdict, Refuse):
-            raise Forbidden(verdict.code, verdict.reason, verdict.hint)
+        for found in find_refusals(file, gates, now=self.clock.now(), copy=copy):
+            if found.exemption is None:
+                refusal = found.refusal
+                raise Hidden(refusal.code, refusal.reason, refusal.hint, ruled_by=found.ruled_by, until=refusal.until)
 
 
 def _awaits_size(found: FoundFile) -> bool:

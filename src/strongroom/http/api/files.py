@@ -14,6 +14,7 @@ from strongroom.core.model import File
 from strongroom.http.api.endpoint import CurrentCaller, Endpoint
 from strongroom.http.api.fields import Body, Time, View
 from strongroom.http.api.places import FilenamePlace, FilePlace, ProjectPlace
+from strongroom.http.api.problems import UPSTREAM_PROBLEMS
 from strongroom.http.routes import Needs, Subject
 from strongroom.services.download import Download
 from strongroom.services.releases import Releases, Selection
@@ -79,7 +80,7 @@ class FileEndpoints:
     def endpoints(self) -> list[Endpoint]:
         """Return the endpoints of this family."""
         return [
-            Endpoint("GET", _PATH, self.show_file, Needs(Right.READ, Subject.PROJECT)),
+            Endpoint("GET", _PATH, self.show_file, Needs(Right.READ, Subject.PROJECT), problems=UPSTREAM_PROBLEMS),
             Endpoint("DELETE", _PATH, self.delete_file, Needs(Right.DELETE, Subject.PROJECT)),
             Endpoint("PUT", f"{_PATH}/yank", self.yank_file, Needs(Right.YANK, Subject.PROJECT)),
             Endpoint("DELETE", f"{_PATH}/yank", self.unyank_file, Needs(Right.YANK, Subject.PROJECT)),

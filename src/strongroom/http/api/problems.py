@@ -21,6 +21,8 @@ PROBLEM_SCHEMA: dict[str, object] = {
         "status": {"type": "integer", "description": "The HTTP status."},
         "detail": {"type": "string", "description": "What went wrong and what to do, in one or two sentences."},
         "code": {"type": "string", "description": "The kind of problem, stable and machine-readable."},
+        "ruled_by": {"type": "string", "description": "The index whose rule hides the file."},
+        "until": {"type": "string", "format": "date-time", "description": "When the file comes through by itself."},
     },
     "required": ["title", "status", "detail", "code"],
     "additionalProperties": False,
@@ -34,6 +36,8 @@ PROBLEM_SCHEMA: dict[str, object] = {
     ],
 }
 UNPROCESSABLE = 422
+UPSTREAM_PROBLEMS = (502, 504)
+"""What an operation can answer that may have to ask an upstream."""
 _MEANINGS = {
     400: "A rule speaks against it; the code names the rule.",
     401: "No credentials, or none that are valid.",
@@ -43,6 +47,8 @@ _MEANINGS = {
     409: "It contradicts what is stored.",
     413: "The body is larger than 1048576 bytes.",
     422: "The query or the body is not what this document says.",
+    502: "The upstream failed, or gave something that it must not give.",
+    504: "The upstream did not answer in time.",
     429: "Too many passwords are being checked; try again later.",
 }
 _SIGNED = (401, 403, 429)

@@ -15,6 +15,7 @@ from strongroom.http.api.fields import Body, Time, View
 from strongroom.http.api.files import ChangedFiles, changed
 from strongroom.http.api.paging import WantedPage, cut
 from strongroom.http.api.places import IndexPlace, ProjectPlace
+from strongroom.http.api.problems import UPSTREAM_PROBLEMS
 from strongroom.http.api.releases import is_yanked
 from strongroom.http.cache import Cache
 from strongroom.http.routes import Needs, Subject
@@ -94,7 +95,7 @@ class ProjectEndpoints:
         """Return the endpoints of this family."""
         return [
             Endpoint("GET", "/indexes/{index}/projects", self.list_projects, Needs(Right.READ, Subject.INDEX)),
-            Endpoint("GET", _PATH, self.show_project, Needs(Right.READ, Subject.PROJECT)),
+            Endpoint("GET", _PATH, self.show_project, Needs(Right.READ, Subject.PROJECT), problems=UPSTREAM_PROBLEMS),
             Endpoint("DELETE", _PATH, self.delete_project, Needs(Right.DELETE, Subject.PROJECT)),
             Endpoint("PUT", f"{_PATH}/status", self.set_project_status, Needs(Right.MANAGE, Subject.PROJECT)),
         ]

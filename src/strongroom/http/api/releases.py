@@ -12,6 +12,7 @@ from strongroom.http.api.endpoint import CurrentCaller, Endpoint
 from strongroom.http.api.fields import View
 from strongroom.http.api.files import ChangedFiles, FileView, YankBody, changed, show
 from strongroom.http.api.places import ReleasePlace
+from strongroom.http.api.problems import UPSTREAM_PROBLEMS
 from strongroom.http.routes import Needs, Subject
 from strongroom.services.browse import Browse
 from strongroom.services.releases import Releases
@@ -40,7 +41,7 @@ class ReleaseEndpoints:
     def endpoints(self) -> list[Endpoint]:
         """Return the endpoints of this family."""
         return [
-            Endpoint("GET", _PATH, self.show_release, Needs(Right.READ, Subject.PROJECT)),
+            Endpoint("GET", _PATH, self.show_release, Needs(Right.READ, Subject.PROJECT), problems=UPSTREAM_PROBLEMS),
             Endpoint("DELETE", _PATH, self.delete_release, Needs(Right.DELETE, Subject.PROJECT)),
             Endpoint("PUT", f"{_PATH}/yank", self.yank_release, Needs(Right.YANK, Subject.PROJECT)),
             Endpoint("DELETE", f"{_PATH}/yank", self.unyank_release, Needs(Right.YANK, Subject.PROJECT)),
