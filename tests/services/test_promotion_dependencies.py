@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from strongroom.core.access import Right
 from strongroom.core.errors import UploadRefused, UpstreamTimeout
 from strongroom.core.model import File, ProjectStatus, Yank
 from strongroom.core.names import parse_project_name, parse_project_pattern
@@ -18,6 +19,7 @@ from tests.factories import (
     OPERATOR,
     STAGING,
     a_file,
+    a_grant,
     a_mirror,
     a_project,
     an_index,
@@ -174,3 +176,23 @@ def test_an_approval_can_look_again(stages: Stages) -> None:
     assert stages.visible() == []
     wait(stages.promotions.approve(OPERATOR, promotion.promotion_id))
     assert stages.visible() == ["app-1.0.tar.gz"]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_requirements_that_one_may_not_read_are_not_found_out(stages: Stages, exists: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """The refusal is the same whether the target has them, and no upstream is asked."""
+    stage(stages, "tool-1.0-py3-none-any.whl", "secret-lib==1.0", "open-lib")
+    if exists:
+        stages.house.add_files(a_project("secret-lib"), a_file("secret_lib-1.0-py3-none-any.whl"))
+    grants = (
+        a_grant(Right.READ, index="staging"),
+        a_grant(Right.UPLOAD, index="main", projects="tool"),
+        a_grant(Right.READ, index="main", projects="open-*"),
+    )
+    bob = stages.person("bob", *grants)
+    with pytest.raises(UploadRefused) as refused:
+        stages.promote("tool", caller=bob, options=CHECKED)
+    assert refused.value.code == "dependency-hidden"
+    assert refused.value.message.startswith("Whether the index 'main' has secret-lib is not for you to know")
+    assert stages.mirror.asked == []
+    assert stages.promote("tool", caller=bob).promotion is not None

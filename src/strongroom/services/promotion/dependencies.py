@@ -14,6 +14,8 @@ from functools import partial
 
 from packaging.version import Version
 
+from strongroom.core.access import ProjectTarget, Right
+from strongroom.core.caller import Caller, open_indexes
 from strongroom.core.dependencies import Need, Unreadable, describe_missing, read_needs
 from strongroom.core.errors import NotFound, UploadRefused
 from strongroom.core.mirrored import Copy
@@ -25,6 +27,8 @@ from strongroom.core.screening import Gate
 from strongroom.core.sources import AskUpstreams, Overlaid, Owned, Route, Source, find_source
 from strongroom.ports import Blobs, Catalog, Clock, Mirror, Transaction
 
+_MOST_SHOWN = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
@@ -35,11 +39,16 @@ class Dependencies:
     clock: Clock
     mirror: Mirror | None = None
 
-    async def check(self, plans: tuple[ReleasePlan, ...], *, target: IndexName) -> None:
-        """Raise `UploadRefused` naming each requirement that the target could not meet; `UpstreamFault`."""
+    async def check(self, caller: Caller, plans: tuple[ReleasePlan, ...], *, target: IndexName) -> None:
+        """Raise `UploadRefused` naming each requirement that the target could not meet; `UpstreamFault`.
+
+        Of projects that the caller may not read there nothing is told, not even whether they exist.
+        """
         needs = await self._read_needs([file for item in plans for file in item.new])
         promoted = {item.project: [other.version for other in plans if other.project == item.project] for item in plans}
         names = sorted({need.project for need in needs if isinstance(need, Need)})
+        unpromoted = [name for name in names if name not in promoted]
+        await self.catalog.read(lambda tx: _demand_readable(tx, caller, names=unpromoted, target=target))
         found = await asyncio.gather(
             *(self._find_versions(name, target=target, promoted=promoted.get(name, [])) for name in names)
         )
@@ -83,6 +92,18 @@ class Dependencies:
                 shown = make_upstream_page(page, gates, copies=copies, asked=asked, now=now)
                 return {file.version for file in shown.files if file.yank is None}
         return set()
+
+
+def _demand_readable(tx: Transaction, caller: Caller, *, names: Iterable[ProjectName], target: IndexName) -> None:
+    opened = open_indexes(tx.indexes.list())
+    hidden = [name for name in names if not caller.may(Right.READ, ProjectTarget(target, name), opened=opened)]
+    if hidden:
+        raise UploadRefused(
+            "dependency-hidden",
+            f"Whether the index '{target}' has {', '.join(hidden[:_MOST_SHOWN])} is not for you to know: "
+            "you may not read that there",
+            "Let somebody promote it who may, or promote without --check-dependencies.",
+        )
 
 
 def _look_up(

@@ -104,7 +104,7 @@ class Promotions:
         way = Way(source, target)
         caller, planned, known = await self._survey(caller, selected, way=way)
         if options.check_dependencies:
-            await self.dependencies.check(planned, target=target)
+            await self.dependencies.check(caller, planned, target=target)
         if options.dry_run:
             return Outcome(planned)
 
@@ -138,7 +138,7 @@ class Promotions:
         known = await self._look_up(selected, way=way)
         planned = await self.catalog.read(lambda tx: plan(tx, selected, way=way, known=known))
         if check_dependencies:
-            await self.dependencies.check(planned, target=way.target)
+            await self.dependencies.check(caller, planned, target=way.target)
 
         def change(tx: Transaction) -> Outcome:
             renewed = refresh(tx, caller, now=self.clock.now())
