@@ -338,3 +338,20 @@ def test_closing_ends_what_is_under_way(town: Town) -> None:
 
     at_mirror(town, scene)
     assert town.stored() is None
+
+
+def test_a_file_that_another_process_knows_already_is_found_without_asking(town: Town) -> None:
+    """The newer page is in the catalog, however short ago this process has looked there."""
+
+    async def scene(pages: PageMirror) -> None:
+        other = PageMirror(town.parts)
+        await pages.get_page(town.public, DEMO)
+        town.add_file(NEXT)
+        town.pass_time(6)
+        await other.get_page_with(town.public, DEMO, filename=parse_filename(NEXT))
+        await other.close()
+        found = await pages.get_page_with(town.public, DEMO, filename=parse_filename(NEXT))
+        assert [file.filename for file in found.files] == [WHEEL, NEXT]
+
+    at_mirror(town, scene)
+    assert town.client.count() == 2

@@ -10,6 +10,7 @@ import pytest
 
 from strongroom.adapters.upstream.site import RawPage
 from strongroom.core.errors import StorageFault, UpstreamFault
+from strongroom.core.mirrored import UpstreamPage
 from strongroom.core.names import parse_filename, parse_project_name
 from strongroom.services.mirror import pages as pages_module
 from strongroom.services.mirror.pages import PageMirror
@@ -25,6 +26,16 @@ FRESHNESS = 600
 def town() -> Town:
     """Provide an upstream with one release of one project."""
     return Town()
+
+
+async def newer(pages: PageMirror, town: Town, *, than: UpstreamPage) -> UpstreamPage:
+    """Ask for the page as clients do until there is a newer one."""
+    for _ in range(1000):
+        page = await pages.get_page(town.public, than.project)
+        if page is not than:
+            return page
+        await asyncio.sleep(0)
+    raise AssertionError(f"no newer page of {than.project} has come")
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -137,11 +148,59 @@ def test_a_slow_upstream_does_not_hold_up_whoever_has_a_kept_page(town: Town, mo
         town.client.gate = asyncio.Event()
         assert await pages.get_page(town.public, DEMO) is first
         town.client.gate.set()
-        page = await pages.get_page(town.public, DEMO)
+        page = await newer(pages, town, than=first)
         assert (len(page.files), page.fetched_at) == (2, now)
 
     at_mirror(town, scene)
     assert town.client.count() == 2
+
+
+def test_only_one_client_waits_for_a_slow_upstream(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has a kept page gets it at once from then on, until the upstream answers; then it is waited for again."""
+    monkeypatch.setattr(pages_module, "PATIENCE_SECONDS", 0.02)
+    other = parse_project_name("other")
+    town.add_file("other-1.0-py3-none-any.whl", project=other)
+
+    async def scene(pages: PageMirror) -> None:
+        first, second = await pages.get_page(town.public, DEMO), await pages.get_page(town.public, other)
+        town.pass_time(FRESHNESS)
+        town.client.gate = asyncio.Event()
+        assert await pages.get_page(town.public, DEMO) is first
+        monkeypatch.setattr(pages_module, "PATIENCE_SECONDS", 3600)
+        for _ in range(3):
+            assert await pages.get_page(town.public, DEMO) is first
+            assert await pages.get_page(town.public, other) is second
+        town.client.gate.set()
+        await newer(pages, town, than=first)
+        await newer(pages, town, than=second)
+        now = town.pass_time(FRESHNESS)
+        assert (await pages.get_page(town.public, DEMO)).fetched_at == now
+
+    at_mirror(town, scene)
+    assert town.client.count() == 5
+
+
+def test_after_a_silence_nobody_with_a_kept_page_waits_for_the_trial(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pause is over, but whether the upstream is back is found out beside the answer."""
+    monkeypatch.setattr(pages_module, "PATIENCE_SECONDS", 3600)
+
+    async def scene(pages: PageMirror) -> None:
+        first = await pages.get_page(town.public, DEMO)
+        now = town.pass_time(FRESHNESS)
+        town.client.is_timing_out = True
+        assert await pages.get_page(town.public, DEMO) is first
+        now = town.pass_time(11)
+        town.client.is_timing_out = False
+        town.client.gate = asyncio.Event()
+        assert await pages.get_page(town.public, DEMO) is first
+        town.client.gate.set()
+        page = await newer(pages, town, than=first)
+        assert page.fetched_at == now
+
+    at_mirror(town, scene)
+    assert town.client.count() == 3
 
 
 def test_a_background_request_that_fails_hurts_nobody(town: Town, caplog: pytest.LogCaptureFixture) -> None:

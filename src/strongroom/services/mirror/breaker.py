@@ -21,6 +21,15 @@ class Breakers:
 
     def __init__(self) -> None:
         self._paused_until: dict[tuple[IndexName, str], datetime] = {}
+        self._slow: set[tuple[IndexName, str]] = set()
+
+    def is_suspect(self, index: Index) -> bool:
+        """Return whether the upstream kept somebody waiting, and has not answered since."""
+        return _key(index) in self._slow or _key(index) in self._paused_until
+
+    def suspect(self, index: Index) -> None:
+        """Note that the upstream keeps somebody waiting."""
+        self._slow.add(_key(index))
 
     def demand(self, index: Index, now: datetime) -> None:
         """Let one request through after a pause, and meanwhile none; raises `UpstreamFault`."""
@@ -44,8 +53,9 @@ class Breakers:
             self.recover(index)
 
     def recover(self, index: Index) -> None:
-        """End the pause: the upstream has answered."""
+        """End the pause, and the suspicion: the upstream has answered."""
         self._paused_until.pop(_key(index), None)
+        self._slow.discard(_key(index))
 
 
 def _key(index: Index) -> tuple[IndexName, str]:

@@ -63,21 +63,27 @@ class PageMirror:
         if kept is not None and (self._is_fresh(index, kept) or self._parts.is_offline(index)):
             return kept
         if kept is not None and may_be_stale and not kept.is_missing:
-            self._renewals.launch(address_of(index, project), lambda: self._renew(index, project))
+            self._launch_renewal(index, project)
+            return kept
+        if kept is not None and not kept.is_missing and self._breakers.is_suspect(index):
+            # One client has waited in vain already: the others need not.
+            self._launch_renewal(index, project)
             return kept
         return await self._ask(index, project, kept=kept)
 
     async def get_page_with(self, index: Index, project: ProjectName, *, filename: Filename) -> UpstreamPage:
-        """Return the kept page if it lists the file, else the page asked for anew, unless that was done a moment ago.
+        """Return a kept page if it lists the file, else the page asked for anew, unless that was done a moment ago.
 
         Raises `UpstreamFault`, `UpstreamTimeout`.
         """
         page = await self.get_page(index, project, may_be_stale=True)
-        is_recent = abs(self._parts.clock.now() - page.fetched_at) < MOMENT
-        is_listed = any(file.filename == filename for file in page.files)
-        if is_listed or is_recent or self._parts.is_offline(index):
+        if _lists(page, filename) or self._parts.is_offline(index):
             return page
-        return await self._ask(index, project, kept=page)
+        newest = await self._look(index, project)  # another process may have shown its client a newer one just now
+        if newest is not None and _lists(newest, filename):
+            return newest
+        is_recent = abs(self._parts.clock.now() - page.fetched_at) < MOMENT
+        return page if is_recent else await self._ask(index, project, kept=page)
 
     def forget(self, index: IndexName) -> None:
         """Forget the index's pages in this process; those of the catalog are removed elsewhere."""
@@ -97,10 +103,14 @@ class PageMirror:
         try:
             return await asyncio.wait_for(self._join_fetch(index, project, kept=kept), PATIENCE_SECONDS)
         except TimeoutError:
+            self._breakers.suspect(index)
             self._tell(index, project, code="upstream-slow", cause="The upstream takes long to answer")
         except StrongroomError as fault:
             self._tell(index, project, code=fault.code, cause=fault.message)
         return kept
+
+    def _launch_renewal(self, index: Index, project: ProjectName) -> None:
+        self._renewals.launch(address_of(index, project), lambda: self._renew(index, project))
 
     async def _renew(self, index: Index, project: ProjectName) -> None:
         """Ask for a newer page while clients have the kept one."""
@@ -149,6 +159,13 @@ class PageMirror:
         return page
 
     async def _recall(self, index: Index, project: ProjectName) -> UpstreamPage | None:
+        """Return the newest page that is kept, as it was a few seconds ago."""
+        remembered = self._memory.find(address_of(index, project))
+        if remembered is not None and abs(self._parts.clock.now() - remembered.recalled_at) < RECALL:
+            return remembered.page
+        return await self._look(index, project)
+
+    async def _look(self, index: Index, project: ProjectName) -> UpstreamPage | None:
         """Return the newest page that is kept, by another process perhaps."""
         address = address_of(index, project)
 
@@ -161,9 +178,6 @@ class PageMirror:
                 self._memory.put(address, Remembered(page, now))
             return page
 
-        remembered = self._memory.find(address)
-        if remembered is not None and abs(self._parts.clock.now() - remembered.recalled_at) < RECALL:
-            return remembered.page
         return await self._recalls.join(address, look)
 
     def _find(self, address: Address) -> UpstreamPage | None:
@@ -181,3 +195,7 @@ class PageMirror:
         if self._seldom.is_due((index.name, project), now):
             fields = {"index": index.name, "project": project, "code": code, "cause": cause}
             _log.warning("an upstream page is served as it was kept", extra={"fields": fields})
+
+
+def _lists(page: UpstreamPage, filename: Filename) -> bool:
+    return any(file.filename == filename for file in page.files)
