@@ -49,7 +49,7 @@ def test_everything_can_be_taken_back(store: Program) -> None:
         f"it mirrors {URL}; it has rules (strongroom rules show --index team); "
         "a reserved name without files is forbidden there; promotions into it wait for approval.\n"
     )
-    off = ("--no-bases", "--no-upstream", "--uploads", "--no-anonymous-read", "--cooldown", "0")
+    off = ("--no-bases", "--no-upstream", "--uploads", "--no-anonymous-read", "--cooldown", "off")
     told = store.run("index", "set", "team", *off, "--no-needs-approval", "--no-forbid-reserved")
     assert told.stderr == "Changed the index 'team': it takes uploads; only those with the right may read it.\n"
     plain, main = store.json("index", "show", "team"), store.json("index", "show", "main")

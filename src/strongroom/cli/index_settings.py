@@ -15,11 +15,12 @@ from typing import TypeVar
 import click
 
 from strongroom.cli.output import remark
-from strongroom.cli.parameters import DURATION, INDEX
+from strongroom.cli.parameters import COOLDOWN, DURATION, INDEX
 from strongroom.core.index_settings import REMOVED, Credentials, IndexChanges, Removed, UpstreamChanges
 from strongroom.core.model import Index
 from strongroom.core.names import IndexName
-from strongroom.core.rules import COOLDOWN, NO_RULES, Rules
+from strongroom.core.rules import COOLDOWN as USUAL_COOLDOWN
+from strongroom.core.rules import NO_RULES, Rules
 from strongroom.core.upstream import Delivery
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -50,7 +51,7 @@ _SETTINGS = (
         help="Redirect clients to its upstream, or keep copies.",
     ),
     click.option("--offline/--online", "is_offline", default=None, help="Whether the upstream is never asked."),
-    click.option("--cooldown", type=DURATION, help="How old an upstream's file must be to come through; 0 for none."),
+    click.option("--cooldown", type=COOLDOWN, help="How old an upstream's file must be to come through: 3d, 12h, off."),
     click.option(
         "--forbid-reserved/--no-forbid-reserved",
         "forbids_reserved",
@@ -144,7 +145,7 @@ def warn_about(index: Index) -> None:
     if index.upstream is None:
         return
     if index.rules.cooldown is None:
-        days = COOLDOWN.days
+        days = USUAL_COOLDOWN.days
         remark(
             "Its upstream's files come through as soon as they are there. Most malicious releases are found within "
             f"days; let them wait: strongroom index set {index.name} --cooldown {days}d"

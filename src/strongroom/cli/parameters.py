@@ -72,6 +72,11 @@ def parse_duration(raw: str) -> timedelta:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def parse_cooldown(raw: str) -> timedelta:
+    """Read 3d, 12h, or off (no time at all); raises `ValueError`."""
+    return timedelta(0) if raw == "off" else parse_duration(raw)
+
+
 def parse_named(raw: str) -> Named:
     """Read PROJECT or PROJECT==VERSION; raises `InvalidName`."""
     project, equals, version = raw.partition("==")
@@ -95,4 +100,5 @@ NAMED = parsed("PROJECT==VERSION", parse_named)
 NETWORK = parsed("CIDR", _parse_network)
 LIFETIME = parsed("TIME", parse_lifetime)
 DURATION = parsed("TIME", parse_duration)
+COOLDOWN = parsed("TIME", parse_cooldown)
 RIGHT = click.Choice([right.value for right in Right])

@@ -11,7 +11,7 @@ import click
 
 from strongroom.cli.command import Group, wants_json
 from strongroom.cli.output import print_done, print_json, print_list, remark
-from strongroom.cli.parameters import INDEX, parse_duration, parsed
+from strongroom.cli.parameters import COOLDOWN, INDEX, parsed
 from strongroom.cli.store import run
 from strongroom.core.names import IndexName
 from strongroom.core.rule_changes import Rule, RuleChanges, change_rules
@@ -33,18 +33,12 @@ if TYPE_CHECKING:  # these take long to import, and `--help` needs none of them
 F = TypeVar("F", bound=Callable[..., object])
 
 
-def parse_cooldown(raw: str) -> timedelta:
-    """Read 3d, 12h, or off (no time at all); raises `ValueError`."""
-    return timedelta(0) if raw == "off" else parse_duration(raw)
-
-
-_COOLDOWN = parsed("TIME", parse_cooldown)
 _REQUIREMENT = parsed("REQUIREMENT", lambda raw: str(parse_named_versions(raw)))
 _PLATFORM = parsed("PLATFORM", parse_platform)
 _SIZE = parsed("SIZE", parse_size)
 _LICENCE = parsed("SPDX", parse_licence)
 _FLAGS = (
-    click.option("--cooldown", type=_COOLDOWN, help="How old a file must be upstream to come through: 3d, 12h, off."),
+    click.option("--cooldown", type=COOLDOWN, help="How old a file must be upstream to come through: 3d, 12h, off."),
     click.option("--allow", "allowed", type=_REQUIREMENT, multiple=True, help="Only these: django, acme-*, 'a>=2'."),
     click.option("--deny", "denied", type=_REQUIREMENT, multiple=True, help="Never these, even if they are allowed."),
     click.option("--sdists/--no-sdists", "takes_sdists", default=None, help="Whether sdists come through."),

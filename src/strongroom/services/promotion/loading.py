@@ -190,8 +190,8 @@ def _plan_release(tx: Transaction, selected: Selected, *, source: Index, target:
     if project is None:
         raise NotFound(
             "project-unknown",
-            f"There is no project '{selected.project}' in the index '{source.name}'",
-            "Check the name and the index.",
+            f"The index '{source.name}' has no files of its own of '{selected.project}'",
+            "Check the name and the index; what comes from its bases or an upstream is not promoted.",
         )
     files = tx.files.list(source.name, selected.project)
     version = choose_version(files) if selected.version is None else selected.version
