@@ -286,3 +286,27 @@ def test_filling_the_cache_takes_the_right_to_manage(site: Site) -> None:
         site.plan(want(), index=IndexName("nowhere"))
     assert site.mirror.asked == []
     assert len(wait(site.prefetch.sync(manager, [want()], index=MAIN))) == 1
+
+
+class Changing(Counted):
+    """A mirror during whose first fetch the catalog changes."""
+
+    async def open_file(self, index: Index, file: UpstreamFile) -> Copy | FakeArriving:
+        """Change it, then give the file."""
+        if not self.opened:
+            mirror = replace(a_mirror(), rules=NO_SDISTS)
+            held = Reservation(MAIN, parse_project_pattern("private"), Hold.RESERVED, START, "user:ada")
+            await self.house.catalog.write(lambda tx: tx.indexes.replace(mirror))
+            await self.house.catalog.write(lambda tx: tx.reservations.save(held))
+        return await super().open_file(index, file)
+
+
+def test_what_changes_during_a_long_fetch_counts(site: Site) -> None:
+    """A name that is held by now is not asked for, and what a rule hides by now is not fetched."""
+    site.mirror = Changing(site.house)
+    site.offer(WHEEL, SDIST)
+    site.offer("private-1.0-py3-none-any.whl")
+    items = site.sync(want(), want("private"), pace=Pace(jobs=1))
+    assert states(items) == {WHEEL: "fetched", SDIST: "hidden", "private-1.0-py3-none-any.whl": "hidden"}
+    assert {item.code for item in items} == {"", "sdist", "source-changed"}
+    assert site.mirror.opened == [WHEEL]

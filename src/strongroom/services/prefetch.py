@@ -125,7 +125,7 @@ class Prefetch:
         assert item.file is not None
         assert route is not None
         try:
-            refusal = await self._judge_licence(item.file, route)
+            refusal = await self._judge_again(item.file, route) or await self._judge_licence(item.file, route)
             if refusal is not None:
                 return replace(item, state=State.HIDDEN, code=refusal.code, reason=refusal.reason)
             opened = await self.mirror.open_file(route.end, item.file)
@@ -134,6 +134,20 @@ class Prefetch:
         except StrongroomError as fault:
             return replace(item, state=State.FAILED, code=fault.code, reason=fault.message)
         return replace(item, state=State.FETCHED, size_bytes=copy.size_bytes)
+
+    async def _judge_again(self, file: UpstreamFile, route: Route) -> Refuse | None:
+        """Return what speaks against the file by now: a long list takes hours, and much changes meanwhile."""
+
+        def look(tx: Transaction) -> Refuse | None:
+            current = _find_current(tx, route, file=file)
+            if current is None:
+                reason = f"'{file.project}' does not come from the upstream of '{route.end.name}' any more"
+                return Refuse("source-changed", reason)
+            gates, copy = _load_rules(tx, file=file, route=current)
+            verdict = screen(file, gates, now=self.clock.now(), copy=copy)
+            return verdict if isinstance(verdict, Refuse) else None
+
+        return await self.catalog.read(look)
 
     async def _judge_licence(self, file: UpstreamFile, route: Route) -> Refuse | None:
         """Return the refusal of a rule that can judge only with the METADATA."""
@@ -189,6 +203,23 @@ def _look_up(tx: Transaction, start: Index, *, wanted: Wanted) -> tuple[Source, 
         case _:
             owners = ()
     return source, tuple(file for owner in owners for file in tx.files.list(owner.end.name, wanted.project))
+
+
+def _find_current(tx: Transaction, route: Route, *, file: UpstreamFile) -> Route | None:
+    """Return the way as it is now; None where the name does not come on it any more, and is not asked for."""
+    start = tx.indexes.find(route.entry.name)
+    if start is None:
+        return None
+    match find_source(file.project, start=start, facts=tx.name_facts(file.project)):
+        case AskUpstreams(routes) | Overlaid(below=AskUpstreams(routes)):
+            return next((other for other in routes if _place(other) == _place(route)), None)
+        case _:
+            return None
+
+
+def _place(route: Route) -> tuple[IndexName, str | None]:
+    end = route.end
+    return end.name, end.upstream.url if end.upstream else None
 
 
 def _load_shelf(tx: Transaction, *, page: UpstreamPage, route: Route) -> Shelf:
