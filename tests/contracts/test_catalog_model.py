@@ -218,6 +218,7 @@ def dump_passage(tx: Transaction) -> list[object]:
     """Return everything that can be read of what comes through."""
     return [
         tx.reservations.list(),
+        [tx.reservations.list_covering(project) for project in (DEMO, OTHER_NAME)],
         [tx.upstream_pages.find(index, project) for index in INDEXES for project in (DEMO, OTHER_NAME)],
         [tx.upstream_pages.list_names(index) for index in INDEXES],
         [tx.upstream_pages.find_indexes(project) for project in (DEMO, OTHER_NAME)],

@@ -57,6 +57,17 @@ def test_reservations_are_listed_by_index_and_pattern(catalog: Driven) -> None:
     assert listed == [(index, name) for index in ("main", "staging") for name in ("a", "a-*", "b")]
 
 
+def test_reservations_that_cover_a_name_are_found_among_others(catalog: Driven) -> None:
+    """Exact ones, prefixes and patterns that mean the name, by index and pattern; others and look-alikes are not."""
+    covering = [("main", "acme-*"), ("main", "acme-tool"), ("staging", "*-tool"), ("staging", "acme-too?")]
+    others = [("main", "acme"), ("main", "acme-tool-*"), ("staging", "acme-toolbox"), ("a", "b-*")]
+    made = [a_reservation(pattern, index=index) for index, pattern in (*others, *reversed(covering))]
+    do_all(catalog, lambda tx, item: tx.reservations.save(item), *made)
+    found = catalog.read(lambda tx: tx.reservations.list_covering(ProjectName("acme-tool")))
+    assert [(item.index, item.pattern) for item in found] == covering
+    assert catalog.read(lambda tx: tx.reservations.list_covering(ProjectName("other"))) == ()
+
+
 def test_an_exemption_is_added_and_decided(catalog: Driven) -> None:
     """Every field comes back; an id is taken once, and one that is not there is not replaced."""
     asked = an_exemption(versions=">=1.0,!=1.2,<2.0", code="cooldown", decision=Decision.PENDING)

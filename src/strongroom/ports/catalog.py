@@ -46,7 +46,7 @@ class Transaction:
 
     def name_facts(self, name: ProjectName) -> NameFacts:
         """Return what decides which source answers for the name (`core/sources.py`)."""
-        held = tuple(item for item in self.reservations.list() if item.covers(name))
+        held = self.reservations.list_covering(name)
         overlays = [item.index for item in held if item.hold is Hold.OVERLAY]
         projects = [self.projects.find(index, name) for index in overlays]
         return NameFacts(

@@ -24,6 +24,10 @@ class Reservations(Protocol):
         """Return all of them, by index and pattern."""
         ...
 
+    def list_covering(self, project: ProjectName) -> tuple[Reservation, ...]:
+        """Return those that mean the name, by index and pattern, however many others there are."""
+        ...
+
     def save(self, reservation: Reservation) -> None:
         """Insert it, or replace the row of the same index and pattern."""
         ...

@@ -26,6 +26,9 @@ class MemoryReservations:
     def list(self) -> tuple[Reservation, ...]:
         return tuple(sorted(self._state.reservations.values(), key=lambda item: (item.index, item.pattern)))
 
+    def list_covering(self, project: ProjectName) -> tuple[Reservation, ...]:
+        return tuple(item for item in self.list() if item.covers(project))
+
     def save(self, reservation: Reservation) -> None:
         self._state.changing().reservations[reservation.index, reservation.pattern] = reservation
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from strongroom.adapters.sql.rows import AnyRow, save_row
 from strongroom.adapters.sql.schema import reservations
-from strongroom.core.names import IndexName, ProjectPattern
+from strongroom.core.names import IndexName, ProjectName, ProjectPattern
 from strongroom.core.reservations import Hold, Reservation
 
 _IS_KEY = (reservations.c.index_name == bindparam("index_key"), reservations.c.pattern == bindparam("pattern_key"))
 _FIND = select(reservations).where(*_IS_KEY)
 _LIST = select(reservations).order_by(reservations.c.index_name, reservations.c.pattern)
+_LIST_NEAR = _LIST.where(
+    or_(
+        reservations.c.pattern == bindparam("project"),
+        *(reservations.c.pattern.contains(sign, autoescape=True) for sign in "*?"),
+    )
+)
 _ADD = insert(reservations)
 _REPLACE = update(reservations).where(*_IS_KEY)
 _REMOVE = delete(reservations).where(*_IS_KEY)
@@ -31,6 +37,11 @@ class SqlReservations:
     def list(self) -> tuple[Reservation, ...]:
         """Return all of them, by index and pattern."""
         return tuple(_reservation(row) for row in self._connection.execute(_LIST))
+
+    def list_covering(self, project: ProjectName) -> tuple[Reservation, ...]:
+        """Return those that mean the name: the database leaves the other exact ones out, the rest are few."""
+        found = map(_reservation, self._connection.execute(_LIST_NEAR, {"project": project}))
+        return tuple(item for item in found if item.covers(project))
 
     def save(self, reservation: Reservation) -> None:
         """Insert it, or replace the row of the same index and pattern."""
