@@ -40,7 +40,9 @@ def deny(tx: Transaction) -> None:
     tx.events.append(event, at=START, actor=Actor(name="test"))
 
 
-async def ask_while_denying(room: ReadingRoom, token: str, file: UpstreamFile, **headers: str) -> None:
+async def ask_while_denying(
+    room: ReadingRoom, file: UpstreamFile, *, token: str, headers: dict[str, str] | None = None
+) -> None:
     """Ask for the file, refuse it while it arrives, let others ask meanwhile, then let it come."""
     arriving = send(room, file, CONTENT)
     asking = asyncio.create_task(room.ask(URL, token=token, headers=headers))
@@ -55,7 +57,7 @@ async def ask_while_denying(room: ReadingRoom, token: str, file: UpstreamFile, *
 def test_a_file_that_came_while_a_rule_was_made_is_refused_afterwards(room: ReadingRoom, token: str) -> None:
     """Its verdict is older than the rule, so it is not remembered, by whatever kind of request it came."""
     file = offer(room)
-    room.run(ask_while_denying(room, token, file, range="bytes=0-3"))
+    room.run(ask_while_denying(room, file, token=token, headers={"range": "bytes=0-3"}))
     for method in ("GET", "HEAD"):
         reply = room.get(URL, token=token, method=method)
         assert reply.status == 403
@@ -65,5 +67,5 @@ def test_a_file_that_came_while_a_rule_was_made_is_refused_afterwards(room: Read
 def test_a_file_without_a_length_is_refused_afterwards_too(room: ReadingRoom, token: str) -> None:
     """It waits for the whole file in the same way."""
     file = offer(room, size_bytes=None)
-    room.run(ask_while_denying(room, token, file))
+    room.run(ask_while_denying(room, file, token=token))
     assert room.get(URL, token=token).status == 403
