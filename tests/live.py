@@ -47,15 +47,15 @@ def main() -> int:
     sys.stdout.write(f"the upstream: {upstream}\n" + _LINE.format("", "seconds", "projects", ""))
     with place_to_install() as place:
         installer = Installer(place, _outward())
-        differing = sum(_judge(upstream, name, install) for name, install in _tools(installer))
+        differing = sum(_judge(upstream, name, install=install) for name, install in _tools(installer))
     return 1 if differing else 0
 
 
-def _judge(upstream: str, name: str, install: Callable[[Source], Installed]) -> int:
+def _judge(upstream: str, name: str, *, install: Callable[[Source], Installed]) -> int:
     """Print a line for each install of this tool, and return how many went wrong."""
     wrong = 0
     expected: dict[str, str] = {}
-    for step in _steps(upstream, name, install):
+    for step in _steps(upstream, name, install=install):
         expected = expected or step.done.versions
         has_ended_well = step.done.exit_code == 0 and len(expected) > 0
         faults = describe_difference(expected, step.done.versions) if has_ended_well else ["the install failed"]
@@ -68,7 +68,7 @@ def _judge(upstream: str, name: str, install: Callable[[Source], Installed]) -> 
     return wrong
 
 
-def _steps(upstream: str, name: str, install: Callable[[Source], Installed]) -> Iterator[Step]:
+def _steps(upstream: str, name: str, *, install: Callable[[Source], Installed]) -> Iterator[Step]:
     with tempfile.TemporaryDirectory(prefix="strongroom-live-") as folder:
         server = Server(Path(folder) / "data", settings={**_outward(), "STRONGROOM_DEFAULT_UPSTREAM": ""})
         with passage_to(server, upstream, folder=Path(folder)) as made:
