@@ -186,7 +186,9 @@ def _parse_sdist(filename: Filename, *, name: str | None, version: str | None) -
             f"'{filename}' is not the name of an sdist",
             "An sdist is called name-version.tar.gz, with a PEP 440 version.",
         )
-    project, parsed = max(splits, key=lambda split: (_is_name(name, split[0]), _is_version(version, split[1])))
+    project, parsed = splits[0]
+    if len(splits) > 1:
+        project, parsed = max(splits, key=lambda split: (_is_name(name, split[0]), _is_version(version, split[1])))
     return DistributionName(project, parsed, PackageType.SDIST, "source")
 
 

@@ -38,6 +38,8 @@ _URL = re.compile(
 """Without credentials, spaces and backslashes, so that there is one reading of it."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|///")
 """What `urljoin` takes for a path of the same host when the host is missing, and others don't."""
+_NAME = re.compile(r"[A-Za-z0-9._+%!~-]+", re.ASCII)
+"""A part of a path that holds no parameter, query or fragment."""
 _PLAIN = re.compile(r"[!-\[\]^-~]*")
 _NEVER_IN_URL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\\]")
 """`urljoin` drops line breaks and tabs silently, and readers differ in what a backslash is."""
@@ -71,7 +73,8 @@ class Listed(NamedTuple):
 class Page:
     """Where the lines come from: `base_url` is what their URLs are relative to.
 
-    `specifiers` remembers what was found of each Requires-Python: a page has few of them.
+    `specifiers` remembers what was found of each Requires-Python, `folders` where each relative
+    folder of URLs is: a page has few of them.
     """
 
     index: IndexName
@@ -80,6 +83,7 @@ class Page:
     base_url: str
     now: datetime
     specifiers: dict[str, str | None] = field(default_factory=dict)
+    folders: dict[str, str] = field(default_factory=dict)
 
 
 def accept(listed: Listed, page: Page) -> UpstreamFile | Skipped:
@@ -94,7 +98,7 @@ def accept(listed: Listed, page: Page) -> UpstreamFile | Skipped:
     sha256 = find_sha256(listed.sha256)
     if sha256 is None:
         return skip(filename, "The upstream gives no sha256 for it" if not listed.sha256 else "Its sha256 is not one")
-    url = find_url(listed.url, page.base_url)
+    url = find_url(listed.url, page)
     if url is None:
         return skip(filename, "Its URL is not one that can be asked")
     if page.url.startswith("https:") and not url.startswith("https:"):
@@ -131,17 +135,27 @@ def clean(text: str, *, most: int = _LONGEST_REASON) -> str:
     return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
-def find_url(raw: str, base_url: str) -> str | None:
+def find_url(raw: str, page: Page) -> str | None:
     """Return the absolute http or https URL without fragment; None where there is none to ask."""
     text = raw.strip(" \t\r\n\f").partition("#")[0]
     if not text or len(text) > _LONGEST_URL or _NEVER_IN_URL.search(text):
         return None
     try:
         quoted = text if _PLAIN.fullmatch(text) else quote(text, safe=_KEPT_IN_URL)
-        joined = quoted if _SCHEME.match(quoted) else urljoin(base_url, quoted)
+        joined = quoted if _SCHEME.match(quoted) else _join(quoted, page)
     except ValueError:
         return None
     return joined if len(joined) <= _LONGEST_URL and _is_url(joined) else None
+
+
+def _join(relative: str, page: Page) -> str:
+    """Return what `urljoin` does, which is slow, and asked once for each folder."""
+    folder, slash, name = relative.rpartition("/")
+    if not slash or name in (".", "..") or not _NAME.fullmatch(name) or not _NAME.fullmatch(folder.replace("/", "")):
+        return urljoin(page.base_url, relative)
+    if folder not in page.folders:
+        page.folders[folder] = urljoin(page.base_url, f"{folder}/")
+    return page.folders[folder] + name
 
 
 def _is_url(text: str) -> bool:
@@ -204,6 +218,6 @@ def _find_specifier(raw: str | None, known: dict[str, str | None]) -> str | None
 
 
 def _find_provenance(raw: str | None, page: Page) -> str | None:
-    url = find_url(raw, page.base_url) if raw else None
+    url = find_url(raw, page) if raw else None
     is_downgrade = url is not None and page.url.startswith("https:") and not url.startswith("https:")
     return None if is_downgrade else url

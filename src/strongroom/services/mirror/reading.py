@@ -17,7 +17,7 @@ from strongroom.core.simpleapi.parse import merge_page, parse_page
 from strongroom.ports import PageBody
 from strongroom.services.mirror.memory import Address
 
-_IN_THREAD_BYTES = 64 * 1024
+_IN_THREAD_BYTES = 8 * 1024
 _log = logging.getLogger(__name__)
 
 
