@@ -66,11 +66,11 @@ def main() -> None:
         measured = Measured(Installer(place))
         with UpstreamServer(site) as upstream, serving_files(write_site(site, Path(folder) / "static")) as static:
             for number in range(rounds):
-                _measure_round(measured, upstream, Path(folder) / str(number), static=static)
+                _measure_round(measured, upstream, folder=Path(folder) / str(number), static=static)
     _print(measured)
 
 
-def _measure_round(measured: Measured, upstream: UpstreamServer, folder: Path, *, static: str) -> None:
+def _measure_round(measured: Measured, upstream: UpstreamServer, *, folder: Path, static: str) -> None:
     for distance in ("near", "far"):
         _move(upstream, distance)
         with _new_server(upstream, folder / distance) as made:
