@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -33,6 +35,8 @@ RECALL = timedelta(seconds=10)
 """How soon the catalog is asked again for a page that another process may have fetched."""
 PATIENCE_SECONDS = 3.0
 """How long a client waits for a newer page where one is kept."""
+LARGE_BYTES = 4 * 1024 * 1024
+"""Pages above this take seconds to read; of each upstream one at a time, so that they don't take all threads."""
 _log = logging.getLogger(__name__)
 
 
@@ -48,6 +52,7 @@ class PageMirror:
         self._recalls: Flights[UpstreamPage | None] = Flights()
         self._fetches: Flights[UpstreamPage] = Flights()
         self._renewals: Flights[None] = Flights()
+        self._large: defaultdict[IndexName, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def get_page(self, index: Index, project: ProjectName, *, may_be_stale: bool = False) -> UpstreamPage:
         """Return the page, fresh within the upstream's `freshness`, or (`may_be_stale`) the kept one if there is any.
@@ -144,7 +149,8 @@ class PageMirror:
         """Return what is known after the answer, and have it written down where that is needed."""
         match answer:
             case PageBody():
-                page = await read_page(answer, kept, address=address, now=now)
+                async with self._large[address.index] if len(answer.content) > LARGE_BYTES else nullcontext():
+                    page = await read_page(answer, kept, address=address, now=now)
             case Missing():
                 page = read_absence(kept, address=address, now=now)
             case Unchanged():
