@@ -112,8 +112,8 @@ class Onslaught:
         return Tried(
             scenario,
             page=self._get(f"/{index}/simple/{truth.project}/"),
+            metadata=self._get(f"{file}.metadata"),  # before the wheel, as installers do
             file=self._get(file),
-            metadata=self._get(f"{file}.metadata"),
         )
 
     def _get(self, path: str) -> Given:

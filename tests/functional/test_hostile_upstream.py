@@ -71,6 +71,13 @@ def test_nothing_wrong_is_given_as_whole(met: Met) -> None:
     assert find_wrong_answers([*met.hostile, *met.healed]) == []
 
 
+def test_metadata_that_cannot_be_had_in_parts_comes_from_the_whole_wheel(met: Met) -> None:
+    """An upstream that sends wrong METADATA, or other parts than it was asked for, keeps nobody from METADATA."""
+    tried = [one for one in met.hostile if one.scenario.name.startswith(("part-", "metadata-"))]
+    assert len(tried) > 3
+    assert [one.scenario.name for one in tried if not one.metadata.is_whole] == []
+
+
 def test_nothing_wrong_is_kept(met: Met) -> None:
     """No blob, no row, no temporary file and no lease stays of what was wrong."""
     assert find_wrongly_kept(met.made) == []
