@@ -33,6 +33,8 @@ from strongroom.services.mirror.wheel_metadata import read_by_ranges
 
 MOST_METADATA_BYTES = Limits().metadata_bytes
 MOST_PROVENANCE_BYTES = 4 * 1024 * 1024
+_UNUSABLE_PARTS = frozenset({"wheel-unreadable", "upstream-malformed"})
+"""With these an upstream has answered, and not with the part that was asked for: the whole wheel may still be right."""
 _log = logging.getLogger(__name__)
 
 OpenFile = Callable[[Index, UpstreamFile], Awaitable[Copy | Arriving]]
@@ -187,7 +189,7 @@ class Sidecars:
         try:
             content = await read_by_ranges(file.filename, read)
         except UpstreamFault as fault:
-            if fault.code != "wheel-unreadable":
+            if fault.code not in _UNUSABLE_PARTS:
                 raise
             _log.info("METADATA is taken from the whole wheel", extra={"fields": _describe(wanted, fault)})
             return None
