@@ -33,11 +33,15 @@ class FakeNames:
         self.known: dict[str, NameKnowledge] = {}
         self.asked: list[str] = []
 
-    async def look_up(self, project: ProjectName, *, with_lookalikes: bool = True) -> NameKnowledge:
+    async def look_up(
+        self, project: ProjectName, *, with_lookalikes: bool = True, nameable: frozenset[IndexName] | None = None
+    ) -> NameKnowledge:
         """Return what is known, which is certain unless something else was said."""
         self.asked.append(project)
         known = self.known.get(project, NameKnowledge((), is_certain=True))
-        return known if with_lookalikes else replace(known, lookalikes=())
+        named = tuple(index for index in known.upstreams if nameable is None or index in nameable)
+        told = replace(known, upstreams=named, is_elsewhere=len(named) < len(known.upstreams))
+        return told if with_lookalikes else replace(told, lookalikes=())
 
 
 class Stages:

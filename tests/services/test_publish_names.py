@@ -6,10 +6,11 @@ import logging
 
 import pytest
 
-from strongroom.core.access import Right
+from strongroom.core.access import Grant, Right
 from strongroom.core.caller import Caller
 from strongroom.core.errors import UploadRefused
 from strongroom.core.model import Index, Project, Tombstone
+from strongroom.core.names import IndexName
 from strongroom.core.reservations import Hold, Reservation
 from strongroom.core.upload import Outcome
 from strongroom.ports import NameKnowledge, Transaction
@@ -71,12 +72,49 @@ async def fill(place: Place, *things: Index | Project | Reservation | Tombstone)
 def test_a_new_name_that_exists_upstream_is_refused_without_a_trace() -> None:
     """Before the archive is kept; the sentence names the index and the command that claims the name."""
     names = knowing(demo=PUBLIC_HAS_IT)
-    error = refused(lambda place: upload(publish_with(place, names), OPERATOR))
+
+    async def scene(place: Place) -> object:
+        await fill(place, a_mirror())
+        return await upload(publish_with(place, names), OPERATOR)
+
+    error = refused(scene)
     assert isinstance(error, UploadRefused)
     assert error.code == "name-exists-upstream"
     assert "'public'" in error.message
     assert "strongroom name claim demo --index main" in error.hint
     assert names.asked == ["demo"]
+
+
+@pytest.mark.parametrize(
+    ("grants", "bases", "named"),
+    [
+        ((a_grant(Right.UPLOAD, index="main"),), (), False),
+        ((a_grant(Right.UPLOAD, index="main"),), ("public",), True),
+        ((a_grant(Right.UPLOAD, index="main"), a_grant(Right.READ, index="team")), (), True),
+        ((a_grant(Right.UPLOAD, index="main"), a_grant(Right.READ, index="team", projects="other")), (), False),
+    ],
+    ids=["a stranger to it", "main is based on it", "reads it through team", "reads something else there"],
+)
+def test_only_an_upstream_that_the_uploader_may_know_of_is_named(
+    grants: tuple[Grant, ...],
+    bases: tuple[str, ...],
+    named: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """The name is refused all the same: readers of the other index would lose it."""
+    names = knowing(demo=PUBLIC_HAS_IT)
+
+    async def scene(place: Place) -> object:
+        await fill(place, a_mirror(), an_index("team", bases=("public",)))
+        await place.catalog.write(lambda tx: tx.indexes.replace(an_index(bases=bases)))
+        await place.catalog.write(lambda tx: tx.users.add(a_user("bob")))
+        for grant in grants:
+            await place.catalog.write(lambda tx, grant=grant: tx.users.add_grant(a_user("bob").name, grant))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        return await upload(publish_with(place, names), a_caller("bob", *grants))
+
+    error = refused(scene)
+    assert error.code == "name-exists-upstream"
+    assert ("'public'" in error.message) == named
+    assert ("another index of this server" in error.message) != named
 
 
 @pytest.mark.parametrize(
@@ -219,10 +257,12 @@ def test_a_hold_that_comes_during_the_upload_counts() -> None:
         class Claiming(FakeNames):
             """Claims the name while it is looked up."""
 
-            async def look_up(self, project: str, *, with_lookalikes: bool = True) -> NameKnowledge:
+            async def look_up(
+                self, project: str, *, with_lookalikes: bool = True, nameable: frozenset[IndexName] | None = None
+            ) -> NameKnowledge:
                 """Claim it."""
                 await fill(place, a_reservation("demo", hold=Hold.CLAIMED))
-                return await names.look_up(DEMO, with_lookalikes=with_lookalikes)
+                return await names.look_up(DEMO, with_lookalikes=with_lookalikes, nameable=nameable)
 
         async with publish_with(place, Claiming()).begin(OPERATOR, MAIN) as opened:
             await opened.write(CONTENT)

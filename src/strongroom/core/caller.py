@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from strongroom.core.access import Operator, Principal, Right, Target, allows, demand, describe
+from strongroom.core.access import Operator, Principal, ProjectTarget, Right, Target, allows, demand, describe
 from strongroom.core.events import Actor
 from strongroom.core.model import Index
-from strongroom.core.names import IndexName
+from strongroom.core.names import IndexName, ProjectName
 from strongroom.core.policy import Allow
+from strongroom.core.sources import list_reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +43,19 @@ def operator(login: str) -> Caller:
 def open_indexes(indexes: Iterable[Index]) -> frozenset[IndexName]:
     """Return the names of the indexes that anybody may read."""
     return frozenset(index.name for index in indexes if index.anonymous_read)
+
+
+def list_nameable(
+    caller: Caller, project: ProjectName, *, start: Index, indexes: Iterable[Index]
+) -> frozenset[IndexName]:
+    """Return the indexes that the caller may hear of who makes the name new in `start`.
+
+    Those that `start`, or an index where he may read the project, gets names from: of any
+    other he is not told that it exists, nor what its upstream has.
+    """
+    known = {index.name: index for index in indexes}
+    opened = open_indexes(known.values())
+    read = [
+        index for index in known.values() if caller.may(Right.READ, ProjectTarget(index.name, project), opened=opened)
+    ]
+    return list_reached((start, *read), known)

@@ -9,7 +9,7 @@ does not judge files (`screening.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from strongroom.core.model import Index
@@ -121,6 +121,11 @@ def walk(start: Index, indexes: Mapping[IndexName, Index]) -> Iterator[Route]:
         yield route
         bases = [indexes[name] for name in route.end.bases if name in indexes]
         waiting += [Route((*route.path, base)) for base in reversed(bases)]
+
+
+def list_reached(starts: Iterable[Index], indexes: Mapping[IndexName, Index]) -> frozenset[IndexName]:
+    """Return the indexes from which these get names: themselves and all that they are based on."""
+    return frozenset(route.end.name for start in starts for route in walk(start, indexes))
 
 
 def has_or_holds(index: IndexName, facts: NameFacts) -> bool:

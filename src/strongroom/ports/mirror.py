@@ -80,19 +80,25 @@ class NameKnowledge:
 
     `upstreams` are indexes whose upstream has it; `is_certain` tells that each upstream's
     list is here, so that an empty answer means something. `lookalikes` are other names
-    that a reader takes for it.
+    that a reader takes for it. `is_elsewhere`: it is also in an upstream that must not be named.
     """
 
     upstreams: tuple[str, ...]
     is_certain: bool
     lookalikes: tuple[str, ...] = ()
+    is_elsewhere: bool = False
 
 
 class KnownNames(Protocol):
     """The names that upstreams have, as kept here: asking sends nothing upstream."""
 
-    async def look_up(self, project: ProjectName, *, with_lookalikes: bool = True) -> NameKnowledge:
-        """Return what is known about the name; its look-alikes, which take longest, only if they are wanted."""
+    async def look_up(
+        self, project: ProjectName, *, with_lookalikes: bool = True, nameable: frozenset[IndexName] | None = None
+    ) -> NameKnowledge:
+        """Return what is known about the name; its look-alikes, which take longest, only if they are wanted.
+
+        Upstreams and look-alikes are named only of the `nameable` indexes; None: of all.
+        """
         ...
 
 

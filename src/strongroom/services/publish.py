@@ -28,7 +28,7 @@ from strongroom.core.access import (
     not_found,
 )
 from strongroom.core.attestations import build_provenance
-from strongroom.core.caller import Caller, open_indexes
+from strongroom.core.caller import Caller, list_nameable, open_indexes
 from strongroom.core.distfile import parse_distribution_filename, read_distribution
 from strongroom.core.errors import StorageFault, StrongroomError, TooLarge
 from strongroom.core.lookalikes import find_lookalikes
@@ -141,6 +141,8 @@ class Upload:
         self._incoming = incoming
         self._own_lookalikes: tuple[str, ...] | None = None
         """Names here that look like this one; None unless it is new to the index."""
+        self._nameable: frozenset[IndexName] = frozenset()
+        """The indexes whose upstreams the uploader may hear of."""
         self._namesakes: Namesakes | None = None
         self._batch = bytearray()
         self._md5 = hashlib.md5(usedforsecurity=False)
@@ -206,6 +208,7 @@ class Upload:
             raise refusal_error(verdict)
         if facts.project is None:
             self._own_lookalikes = _find_own_lookalikes(tx, index, project=project, reader=self._intent.caller)
+            self._nameable = list_nameable(self._intent.caller, project, start=index, indexes=tx.indexes.list())
         return Published(Outcome.UNCHANGED, verdict.file) if isinstance(verdict, AlreadyThere) else None
 
     async def _look_up(self, arrival: Arrival) -> None:
@@ -216,9 +219,9 @@ class Upload:
         """
         if self._publish.known_names is None or self._own_lookalikes is None:
             return
-        known = await self._publish.known_names.look_up(_named(arrival))
+        known = await self._publish.known_names.look_up(_named(arrival), nameable=self._nameable)
         lookalikes = tuple(sorted({*self._own_lookalikes, *known.lookalikes}))
-        self._namesakes = Namesakes(known.upstreams, known.is_certain, lookalikes)
+        self._namesakes = Namesakes(known.upstreams, known.is_certain, lookalikes, known.is_elsewhere)
 
     async def _inspect(self, arrival: Arrival) -> bytes:
         inspected = await self._publish.inspector.inspect(

@@ -83,6 +83,16 @@ def test_a_name_is_looked_up_without_asking_anybody(town: Town) -> None:
     assert town.client.count() == 1
 
 
+def test_what_may_not_be_named_is_not(town: Town) -> None:
+    """Its upstream counts, without its name, and names that it has are no look-alikes."""
+    fetch(town)
+    names = UpstreamNames(town.house.catalog, town.blobs)
+    known = wait(names.look_up(ProjectName("django"), nameable=frozenset()))
+    assert known == NameKnowledge((), is_certain=True, is_elsewhere=True)
+    assert wait(names.look_up(ProjectName("dj-ang0"), nameable=frozenset())) == NameKnowledge((), is_certain=True)
+    assert wait(names.look_up(ProjectName("django"), nameable=frozenset({PUBLIC}))).upstreams == (PUBLIC,)
+
+
 def test_lookalikes_are_five_at_most_and_never_the_name_itself(town: Town) -> None:
     """Whatever the list holds."""
     have(town, "lol", "l0l", "io1", "i-o-l", "1o1", "1-0-1", "l-ol", "lo-l")

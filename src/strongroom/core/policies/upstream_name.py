@@ -29,15 +29,17 @@ class Namesakes:
     upstreams: tuple[str, ...] = ()
     is_certain: bool = True
     lookalikes: tuple[str, ...] = ()
+    is_elsewhere: bool = False
 
 
 def judge_upstream_name(project: ProjectName, index: IndexName, *, namesakes: Namesakes) -> Verdict:
     """Refuse the first file of a name that exists upstream."""
-    if not namesakes.upstreams:
+    if not namesakes.upstreams and not namesakes.is_elsewhere:
         return ALLOW
+    of = f"the index {_listed(namesakes.upstreams)}" if namesakes.upstreams else "another index of this server"
     return Refuse(
         NAME_EXISTS_UPSTREAM,
-        f"A project '{project}' exists in the upstream of the index {_listed(namesakes.upstreams)}: from this file "
+        f"A project '{project}' exists in the upstream of {of}: from this file "
         f"on, whoever installs '{project}' through '{index}' would get only the files of '{index}'",
         f"Choose another name; or, if that is what you want, let somebody who manages the index say so: "
         f"strongroom name claim {project} --index {index}",

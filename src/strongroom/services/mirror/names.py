@@ -48,17 +48,23 @@ class UpstreamNames:
         self._lists: dict[IndexName, _List] = {}
         self._loads: Flights[_List] = Flights()
 
-    async def look_up(self, project: ProjectName, *, with_lookalikes: bool = True) -> NameKnowledge:
-        """Return what is known about the name; raises `Unavailable`."""
+    async def look_up(
+        self, project: ProjectName, *, with_lookalikes: bool = True, nameable: frozenset[IndexName] | None = None
+    ) -> NameKnowledge:
+        """Return what is known about the name, naming only `nameable` indexes; raises `Unavailable`."""
         rows = await self._catalog.read(lambda tx: _load_rows(tx, project))
         self._drop_others(rows)
         lists = {row.index: found for row in rows.lists if (found := await self._load(row)) is not None}
         held = frozenset(index for index, kept in lists.items() if holds_name(kept.names, project))
-        lookalikes = await asyncio.to_thread(_find_lookalikes, lists, project) if with_lookalikes else ()
+        told = {index: kept for index, kept in lists.items() if nameable is None or index in nameable}
+        lookalikes = await asyncio.to_thread(_find_lookalikes, told, project) if with_lookalikes else ()
+        having = tuple(index for index in rows.upstreams if index in held or index in rows.with_page)
+        named = tuple(index for index in having if nameable is None or index in nameable)
         return NameKnowledge(
-            upstreams=tuple(index for index in rows.upstreams if index in held or index in rows.with_page),
+            upstreams=named,
             is_certain=all(index in lists for index in rows.upstreams),
             lookalikes=lookalikes,
+            is_elsewhere=len(named) < len(having),
         )
 
     def _drop_others(self, rows: _Rows) -> None:

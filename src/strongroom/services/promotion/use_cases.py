@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from packaging.version import Version
 
-from strongroom.core.caller import Caller
+from strongroom.core.caller import Caller, list_nameable
 from strongroom.core.model import File
 from strongroom.core.names import IndexName, ProjectName
 from strongroom.core.policies.upstream_name import Namesakes
@@ -135,7 +135,7 @@ class Promotions:
         waiting = await self.catalog.read(lambda tx: self._load_waiting(tx, caller, promotion_id=promotion_id))
         selected = tuple(_as_asked(release) for release in waiting.releases)
         way = Way(waiting.source, waiting.target)
-        known = await self._look_up(selected, way=way)
+        known = await self._look_up(caller, selected, way=way)
         planned = await self.catalog.read(lambda tx: plan(tx, selected, way=way, known=known))
         if check_dependencies:
             await self.dependencies.check(caller, planned, target=way.target)
@@ -214,18 +214,23 @@ class Promotions:
             return renewed
 
         renewed = await self.catalog.read(look)
-        known = await self._look_up(selected, way=way)
+        known = await self._look_up(caller, selected, way=way)
         planned = await self.catalog.read(lambda tx: plan(tx, selected, way=way, known=known))
         return renewed, planned, known
 
-    async def _look_up(self, selected: tuple[Selected, ...], *, way: Way) -> Known:
+    async def _look_up(self, caller: Caller, selected: tuple[Selected, ...], *, way: Way) -> Known:
         """Return where the names exist upstream that would be new in the target, from what is kept here."""
         if self.known_names is None:
             return {}
         names = {item.project for item in selected}
-        new = await self.catalog.read(lambda tx: [name for name in names if _is_new(tx, name, index=way.target)])
-        found = {name: await self.known_names.look_up(name) for name in sorted(new)}
-        return {name: Namesakes(item.upstreams, item.is_certain, item.lookalikes) for name, item in found.items()}
+        new = await self.catalog.read(lambda tx: _find_new(tx, caller, names=names, index=way.target))
+        found = {
+            name: await self.known_names.look_up(name, nameable=nameable) for name, nameable in sorted(new.items())
+        }
+        return {
+            name: Namesakes(item.upstreams, item.is_certain, item.lookalikes, item.is_elsewhere)
+            for name, item in found.items()
+        }
 
     def _load_waiting(self, tx: Transaction, caller: Caller, *, promotion_id: str) -> Promotion:
         """Return the promotion if the caller may approve it now."""
@@ -262,5 +267,13 @@ def _as_asked(release: PromotedRelease) -> Selected:
     return Selected(release.project, Version(release.version), release.filenames)
 
 
-def _is_new(tx: Transaction, name: ProjectName, *, index: IndexName) -> bool:
-    return not has_or_holds(index, tx.name_facts(name))
+def _find_new(
+    tx: Transaction, caller: Caller, *, names: Iterable[ProjectName], index: IndexName
+) -> dict[ProjectName, frozenset[IndexName]]:
+    """Return the names that are new to the index, each with the indexes that the caller may hear of."""
+    indexes = tx.indexes.list()
+    start = next((item for item in indexes if item.name == index), None)
+    if start is None:
+        return {}
+    new = [name for name in names if not has_or_holds(index, tx.name_facts(name))]
+    return {name: list_nameable(caller, name, start=start, indexes=indexes) for name in new}
