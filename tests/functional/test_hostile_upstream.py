@@ -13,6 +13,7 @@ import pytest
 
 from tests.functional.onslaught import (
     PATIENCE_SECONDS,
+    PROMISED_ANOTHER_DIGEST,
     WRONG_FOR_SECONDS,
     Onslaught,
     PrivateClient,
@@ -27,7 +28,6 @@ from tests.functional.onslaught import (
 from tests.upstream.hostile import SCENARIOS
 from tests.upstream.scenario import Expected
 
-PROMISED_ANOTHER_DIGEST = frozenset({"html-href-two-hashes", "html-href-wrong-hash", "json-files-other-digest-later"})
 EVERY = 3
 SOME = tuple(one for number, one in enumerate(SCENARIOS) if number % EVERY == 0 or one.is_slow)
 
