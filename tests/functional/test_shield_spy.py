@@ -266,7 +266,7 @@ def test_planning_a_mirror_sends_nothing(shielded: Shielded) -> None:
     path = shielded.folder / "requirements.txt"
     path.write_text("\n".join(f"{name.replace('-', '.')}>=1.0" for name in OWN_NAMES))
     _, said = shielded.strongroom("mirror", "plan", str(path))
-    assert "acme-uploaded-0" in said
+    assert "acme-claimed-0" in said
     assert "to fetch" not in said
     assert "99.0" not in said
     assert shielded.heard() == []
