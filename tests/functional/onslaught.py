@@ -41,7 +41,15 @@ SHARED = IndexName("shared")
 """The index of all scenarios that always answer with a page."""
 WRONG_FOR_SECONDS = 11.0
 """A little longer than wrong bytes, silent upstreams and missing names are remembered."""
-PROMISED_ANOTHER_DIGEST = frozenset({"html-href-two-hashes", "html-href-wrong-hash", "json-files-other-digest-later"})
+PROMISED_ANOTHER_DIGEST = frozenset(
+    {
+        "html-href-two-hashes",
+        "html-href-wrong-hash",
+        "json-files-other-digest-later",
+        "json-hashes-of-nothing",
+        "json-hashes-wrong",
+    }
+)
 """Scenarios whose page promised other bytes once: that binds the name, so it is not served later either."""
 _TIMEOUT_SECONDS = 60
 _PAUSE_SECONDS = 0.05
