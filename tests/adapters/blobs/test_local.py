@@ -130,6 +130,27 @@ def test_only_old_temporary_files_are_purged(blobs: LocalBlobs, tmp_path: Path) 
     run(work())
 
 
+def test_what_a_killed_process_left_is_purged_before_its_time(blobs: LocalBlobs, tmp_path: Path) -> None:
+    """Its lock went with it; an upload that pauses for minutes is left alone, and so is a file of a moment ago."""
+
+    async def work() -> None:
+        pausing = await blobs.receive()
+        incoming = pausing.path.parent
+        left, recent = incoming / "left", incoming / "recent"
+        left.write_bytes(b"half of a wheel")
+        recent.write_bytes(b"made a moment ago, and not locked yet")
+        minutes_ago = time.time() - 300
+        for path in (pausing.path, left):
+            os.utime(path, (minutes_ago, minutes_ago))
+        assert await blobs.purge_incoming(datetime.now(UTC) - timedelta(hours=24)) == 1
+        assert not left.exists()
+        assert pausing.path.exists()
+        assert recent.exists()
+        await pausing.discard()
+
+    run(work())
+
+
 def test_a_listing_passes_over_strange_files(blobs: LocalBlobs) -> None:
     """A file that is not called like a digest is not ours."""
     asyncio.run(blobs.put(CONTENT))

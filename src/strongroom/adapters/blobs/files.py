@@ -7,10 +7,11 @@ repeated: the kernel may have dropped the bytes that it could not write.
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
@@ -41,8 +42,21 @@ def translate_os_error(error: OSError, doing: str) -> StorageFull | StorageFault
 
 
 def open_new(path: Path) -> FileIO:
-    """Create a file that must not exist yet, readable by nobody else."""
-    return FileIO(path, "x+", opener=lambda name, flags: os.open(name, flags, 0o600))
+    """Create a file that must not exist yet, readable by nobody else; it is locked as long as its maker lives."""
+    file = FileIO(path, "x+", opener=lambda name, flags: os.open(name, flags, 0o600))
+    with suppress(OSError):  # a filesystem without locks: then what a crash leaves stays for a day
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return file
+
+
+def is_orphan(path: Path) -> bool:
+    """Return whether nobody has the file open who made it with `open_new`; raises `OSError`."""
+    with FileIO(path) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,6 +23,7 @@ from typing import TypeVar
 from strongroom.adapters.blobs.files import (
     CHUNK_BYTES,
     demand_room,
+    is_orphan,
     raising_port_errors,
     sync_directory,
     sync_existing,
@@ -38,6 +40,8 @@ T = TypeVar("T")
 DEFAULT_MINIMUM_FREE_BYTES = 256 * 1024 * 1024
 _THREADS = 8
 _ATTEMPTS = 5
+_SETTLED_SECONDS = 60
+"""A temporary file that was made a moment ago may not be locked yet."""
 _DIGEST_LENGTH = 64
 _RESTORE = "Restore it from a backup; see `strongroom verify`."
 
@@ -110,7 +114,10 @@ class LocalBlobs:
         await self._run(lambda: self._remove(sha256))
 
     async def purge_incoming(self, older_than: datetime) -> int:
-        """Remove temporary files last written before that time, and return how many: their upload has died."""
+        """Remove temporary files last written before that time, and earlier those whose process is gone.
+
+        Returns how many: whatever brought them has died.
+        """
         return await self._run(lambda: self._purge(older_than))
 
     def _open_incoming(self) -> LocalIncoming:
@@ -197,12 +204,13 @@ class LocalBlobs:
             self.find_path(sha256).unlink()
 
     def _purge(self, older_than: datetime) -> int:
-        purged = 0
+        purged, settled = 0, time.time() - _SETTLED_SECONDS
         with raising_port_errors("Removing temporary files"), os.scandir(self._incoming) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):
-                    if entry.stat().st_mtime < older_than.timestamp():
-                        Path(entry.path).unlink()
+                    path, written_at = Path(entry.path), entry.stat().st_mtime
+                    if written_at < older_than.timestamp() or (written_at < settled and is_orphan(path)):
+                        path.unlink()
                         purged += 1
         return purged
 
