@@ -85,8 +85,9 @@ class FakeMirror:
         return self.copies.get((file.index, file.filename))
 
     async def open_file(self, index: Index, file: UpstreamFile) -> Copy | FakeArriving:
-        """Return the file on its way."""
-        return self.arriving[file.filename]
+        """Return the file on its way, or the stored copy."""
+        copy = self.copies.get((file.index, file.filename))
+        return copy if copy is not None and copy.stored_at is not None else self.arriving[file.filename]
 
     async def get_metadata(self, index: Index, file: UpstreamFile) -> bytes:
         """Return METADATA."""

@@ -89,10 +89,10 @@ class Download:
         assert isinstance(found.file, UpstreamFile)
         assert found.upstream is not None
         assert found.upstream.upstream is not None
-        stored = await self.find_stored(found)
+        redirects = found.upstream.upstream.delivery is Delivery.REDIRECT and not found.upstream.upstream.is_offline
+        stored = await self.find_stored(found) if redirects or _awaits_size(found) else None  # else the mirror looks
         if stored is not None:
             return stored
-        redirects = found.upstream.upstream.delivery is Delivery.REDIRECT and not found.upstream.upstream.is_offline
         if redirects and not _awaits_size(found):
             return Elsewhere(found.file.url)
         opened = await self.mirror.open_file(found.upstream, found.file)

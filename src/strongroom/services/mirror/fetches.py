@@ -65,11 +65,6 @@ class Fetches:
         Raises `UpstreamFault`, `NotFound` when the upstream has it no longer, `StorageFull`.
         """
         key = (file.index, file.filename, file.sha256)
-        if key not in self._arrivals:
-            copy = await self._copies.find(file)
-            if copy is not None and copy.stored_at is not None:
-                return copy
-        self._demand_not_wrong(key)
         arrival = self._arrivals.get(key) or self._start(key, index, file=file)
         return await arrival.opened()
 
@@ -95,7 +90,7 @@ class Fetches:
         """Fetch, and tell whoever waits how it ended."""
         fault: StrongroomError = _stopping()
         try:
-            copy = await self._find_or_fetch(index, arrival)
+            copy = await self._find_or_fetch(key, index, arrival=arrival)
             arrival.finish(copy)
             await self._after_storing(arrival.file, copy)
         except StrongroomError as known:
@@ -109,11 +104,12 @@ class Fetches:
             del self._arrivals[key]
             arrival.fail(fault)  # nothing changes for one that is finished
 
-    async def _find_or_fetch(self, index: Index, arrival: Arrival) -> Copy:
-        """Look once more: another fetch may have ended between the look and the start of this one."""
+    async def _find_or_fetch(self, key: Hashable, index: Index, *, arrival: Arrival) -> Copy:
+        """Look here first: a fetch of another process, or one that has just ended, may have stored it."""
         copy = await self._copies.find(arrival.file)
         if copy is not None and copy.stored_at is not None:
             return copy
+        self._demand_not_wrong(key)
         async with self._turns[index.name]:
             try:
                 return await self._fetch(index, arrival)

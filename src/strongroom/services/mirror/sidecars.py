@@ -108,8 +108,7 @@ class Sidecars:
         await self._saves.settle()
 
     async def _get(self, wanted: Wanted) -> bytes:
-        kept = await self._find_kept(wanted, await self._copies.find(wanted.file))
-        return kept if kept is not None else await self._loads.join(wanted.key, lambda: self._load(wanted))
+        return await self._loads.join(wanted.key, lambda: self._load(wanted))
 
     async def _find_kept(self, wanted: Wanted, copy: Copy | None) -> bytes | None:
         unsaved = self._unsaved.get(wanted.key)
@@ -125,7 +124,7 @@ class Sidecars:
             return None
 
     async def _load(self, wanted: Wanted) -> bytes:
-        copy = await self._copies.find(wanted.file)  # anew: another load may have ended just before this one began
+        copy = await self._copies.find(wanted.file)
         kept = await self._find_kept(wanted, copy)
         if kept is not None:
             return kept
