@@ -46,7 +46,7 @@ def lose(room: ReadingRoom, file: UpstreamFile) -> None:
     del room.mirror.copies[PUBLIC, file.filename]
 
 
-def let_arrive(room: ReadingRoom, file: UpstreamFile, content: bytes) -> None:
+def let_arrive(room: ReadingRoom, file: UpstreamFile, *, content: bytes) -> None:
     """Let the upstream send it again."""
     copy = replace(a_copy(sha256=file.sha256), size_bytes=len(content))
     arriving = FakeArriving([content[:5], content[5:]], len(content), copy)
@@ -62,7 +62,7 @@ def test_a_copy_that_was_given_up_is_fetched_again(room: ReadingRoom, content: b
     room.extensions = {PATHSEND: {}} if sends_paths else {}
     file = remember(room, content, token=token)
     lose(room, file)
-    let_arrive(room, file, content)
+    let_arrive(room, file, content=content)
     reply = room.get(URL, token=token)
     assert (reply.status, reply.body, reply.is_whole) == (200, content, True)
 
