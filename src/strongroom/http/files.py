@@ -41,11 +41,14 @@ from strongroom.ports import Arriving
 from strongroom.services.download import Download, Elsewhere, FoundFile
 
 INLINE_LIMIT_BYTES = 256 * 1024
+CODED_AT_ONCE_BYTES = 16 * 1024
+"""Up to this size METADATA is compressed in the event loop: it takes less than handing it to a thread."""
 REMEMBERED_LIMIT_BYTES = 64 * 1024
 """Up to this size a file's bytes are kept: three system calls, each giving up the interpreter's lock, cost more."""
 _OCTETS = "application/octet-stream"
 _URL_CHARACTERS = "%/:=&?~#+!$,;'@()*[]"
 _PATHSEND = "http.response.pathsend"
+_FOUND = "found"
 _FILE_BYTES = 2048
 _log = logging.getLogger(__name__)
 
@@ -110,9 +113,12 @@ class Files:
         if isinstance(kept, Answer):
             return kept
         generation = self._cache.generation
-        found = await self._download.get_file(path.target, path.filename)
+        found = await self._get_found(path)
         content = await self._download.get_metadata(found)
-        representation = await asyncio.to_thread(represent, _OCTETS, content, coding=coding)
+        if len(content) <= CODED_AT_ONCE_BYTES:
+            representation = represent(_OCTETS, content, coding=coding)
+        else:
+            representation = await asyncio.to_thread(represent, _OCTETS, content, coding=coding)
         answer = make_answer(representation, cache_control=IMMUTABLE, vary=b"Accept-Encoding, Authorization", extra=[])
         moment = Moment(generation, found.valid_until)
         self._cache.store(shelf, key, value=answer, size_bytes=answer.size_bytes, moment=moment)
@@ -177,9 +183,22 @@ class Files:
             case Unsatisfiable():
                 await _refuse_range(exchange, stored)
 
-    async def _load(self, path: FilePath) -> StoredFile | PassingFile:
+    async def _get_found(self, path: FilePath) -> FoundFile:
+        """Return the file as it was judged, remembered until that may change: METADATA is asked for, then bytes."""
+        shelf: Shelf = (path.target.index, path.target.project)
+        key = (_FOUND, path.filename)
+        kept = self._cache.find(shelf, key)
+        if isinstance(kept, FoundFile):
+            return kept
         generation = self._cache.generation
         found = await self._download.get_file(path.target, path.filename)
+        moment = Moment(generation, found.valid_until)
+        self._cache.store(shelf, key, value=found, size_bytes=_FILE_BYTES, moment=moment)
+        return found
+
+    async def _load(self, path: FilePath) -> StoredFile | PassingFile:
+        generation = self._cache.generation
+        found = await self._get_found(path)
         if isinstance(found.file, File):
             return self._shelve(path, found, size_bytes=found.file.size_bytes, generation=generation)
         passing = PassingFile(path, found, generation)

@@ -30,6 +30,9 @@ _VARY = b"Accept, Accept-Encoding, Authorization"
 _MISSING = "missing"
 _MISSING_FOR = timedelta(seconds=5)
 _KEY_BYTES = 512
+SHORT_FILES = 30
+SHORT_BYTES = 16 * 1024
+"""Up to these a page is rendered and packed in the event loop: it takes less than handing it to a thread."""
 _ENTRIES = "entries"
 _ENTRY_BYTES = 256
 _NARROWED_LIMIT_BYTES = 16 * 1024 * 1024
@@ -76,7 +79,10 @@ class Pages:
     async def _make_project(self, path: PagePath, wish: Wish) -> Answer:
         generation = self._cache.generation
         body = await self._get_body(path, wish.page_type)
-        answer = await asyncio.to_thread(_make_page_answer, body, wish)
+        if len(body.content) <= SHORT_BYTES:
+            answer = _make_page_answer(body, wish)
+        else:
+            answer = await asyncio.to_thread(_make_page_answer, body, wish)
         key, moment = (path.files_url, wish), Moment(generation, body.valid_until)
         self._cache.store(_shelf(path.target), key, value=answer, size_bytes=answer.size_bytes, moment=moment)
         return answer
@@ -103,7 +109,10 @@ class Pages:
             self._cache.store(shelf, _MISSING, value=True, size_bytes=_KEY_BYTES, moment=moment)
             raise
         links = Links(path.files_url, self._integrity_url(path.target.index))
-        content = await asyncio.to_thread(render_project_page, page, family, links=links)
+        if len(page.files) <= SHORT_FILES:
+            content = render_project_page(page, family, links=links)
+        else:
+            content = await asyncio.to_thread(render_project_page, page, family, links=links)
         body = _Body(content, page.serial, page.valid_until)
         key, moment = (path.files_url, family), Moment(generation, page.valid_until)
         self._cache.store(shelf, key, value=body, size_bytes=len(content) + _KEY_BYTES, moment=moment)

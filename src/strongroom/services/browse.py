@@ -45,6 +45,8 @@ from strongroom.ports import AskedFor, Blobs, Catalog, Clock, Mirror, Transactio
 
 _RETRY = timedelta(seconds=5)
 """How soon a page is asked for again whose upstream did not confirm it in time."""
+_SHORT_FILES = 30
+"""So many files are judged and put in order in less time than handing them to a thread takes."""
 _LIST_FRESHNESS = timedelta(minutes=1)
 
 
@@ -127,9 +129,11 @@ class Browse:
 
     async def _make_page(self, page: UpstreamPage, route: Route, *, target: ProjectTarget) -> ProjectPage:
         gates, copies = await self.catalog.read(lambda tx: _load_gates(tx, route, target=target))
-        made = await asyncio.to_thread(
-            make_upstream_page, page, gates, copies=copies, asked=target.index, now=self.clock.now()
-        )
+        now = self.clock.now()
+        if len(page.files) <= _SHORT_FILES:
+            made = make_upstream_page(page, gates, copies=copies, asked=target.index, now=now)
+        else:
+            made = await asyncio.to_thread(make_upstream_page, page, gates, copies=copies, asked=target.index, now=now)
         return replace(made, valid_until=_earliest(made.valid_until, self._fresh_until(route.end, page)))
 
     def _fresh_until(self, index: Index, page: UpstreamPage) -> datetime | None:
@@ -154,10 +158,11 @@ def demand_unreserved(source: Source) -> None:
 
 # The order of many files takes long; in the transaction's thread it holds nobody up.
 def _look_up(tx: Transaction, target: ProjectTarget) -> tuple[Source, ProjectPage | None]:
-    index = tx.indexes.find(target.index)
+    facts = tx.name_facts(target.project)
+    index = facts.indexes.get(target.index)
     if index is None:
         raise not_found()
-    source = find_source(target.project, start=index, facts=tx.name_facts(target.project))
+    source = find_source(target.project, start=index, facts=facts)
     match source:
         case Owned(route) | Overlaid(owned=Owned(route)):
             own = _make_own_page(tx, route, target=target)

@@ -172,10 +172,11 @@ def _awaits_size(found: FoundFile) -> bool:
 
 
 def _find_own(tx: Transaction, target: ProjectTarget, *, filename: Filename) -> tuple[Source, File | None]:
-    index = tx.indexes.find(target.index)
+    facts = tx.name_facts(target.project)
+    index = facts.indexes.get(target.index)
     if index is None:
         raise not_found()
-    source = find_source(target.project, start=index, facts=tx.name_facts(target.project))
+    source = find_source(target.project, start=index, facts=facts)
     match source:
         case Owned(route):
             routes: tuple[Route, ...] = (route,)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 from sqlalchemy import BigInteger, Dialect, Integer, String, Text
@@ -86,4 +87,10 @@ class RulesText(TypeDecorator[Rules]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Rules | None:
         """Return the rules; what is not named is the default of today."""
-        return None if value is None else msgspec.json.decode(value, type=Rules)
+        return None if value is None else _decode_rules(value)
+
+
+@lru_cache(maxsize=256)
+def _decode_rules(text: str) -> Rules:
+    """Return the rules; the same few texts are read with each request."""
+    return msgspec.json.decode(text, type=Rules)

@@ -13,6 +13,9 @@ from strongroom.core.names import IndexName, ProjectName
 _IS_KEY = exemptions.c.exemption_id == bindparam("key")
 _FIND = select(exemptions).where(_IS_KEY)
 _LIST = select(exemptions).order_by(exemptions.c.requested_at, exemptions.c.exemption_id)
+_LIST_OF_PROJECT = _LIST.where(
+    exemptions.c.index_name == bindparam("index_key"), exemptions.c.project_name == bindparam("project_key")
+)
 _ADD = insert(exemptions)
 _REPLACE = update(exemptions).where(_IS_KEY)
 
@@ -30,6 +33,9 @@ class SqlExemptions:
 
     def list(self, index: IndexName | None = None, project: ProjectName | None = None) -> tuple[Exemption, ...]:
         """Return those of the index and project (None: any), oldest request first."""
+        if index is not None and project is not None:  # asked for at each request for what is not remembered
+            rows = self._connection.execute(_LIST_OF_PROJECT, {"index_key": index, "project_key": project})
+            return tuple(_exemption(row) for row in rows)
         statement = _LIST
         if index is not None:
             statement = statement.where(exemptions.c.index_name == index)
