@@ -37,8 +37,6 @@ PATIENCE_SECONDS = 3.0
 """How long a client waits for a newer page where one is kept."""
 LARGE_BYTES = 4 * 1024 * 1024
 """Pages above this take seconds to read; of each upstream one at a time, so that they don't take all threads."""
-READ_AT_ONCE = 2
-"""Reading is work for one processor, in threads that others need too: more at once would take longer for all."""
 _log = logging.getLogger(__name__)
 
 
@@ -51,7 +49,6 @@ class PageMirror:
         self._saver = PageSaver(parts.catalog)
         self._breakers = Breakers()
         self._seldom = Seldom()
-        self._readers = asyncio.Semaphore(READ_AT_ONCE)
         self._recalls: Flights[UpstreamPage | None] = Flights()
         self._fetches: Flights[UpstreamPage] = Flights()
         self._renewals: Flights[None] = Flights()
@@ -152,8 +149,7 @@ class PageMirror:
         """Return what is known after the answer, and have it written down where that is needed."""
         match answer:
             case PageBody():
-                large = self._large[address.index] if len(answer.content) > LARGE_BYTES else nullcontext()
-                async with large, self._readers:
+                async with self._large[address.index] if len(answer.content) > LARGE_BYTES else nullcontext():
                     page = await read_page(answer, kept, address=address, now=now)
             case Missing():
                 page = read_absence(kept, address=address, now=now)
