@@ -48,7 +48,6 @@ REMEMBERED_LIMIT_BYTES = 64 * 1024
 _OCTETS = "application/octet-stream"
 _URL_CHARACTERS = "%/:=&?~#+!$,;'@()*[]"
 _PATHSEND = "http.response.pathsend"
-_FOUND = "found"
 _FILE_BYTES = 2048
 _log = logging.getLogger(__name__)
 
@@ -113,7 +112,7 @@ class Files:
         if isinstance(kept, Answer):
             return kept
         generation = self._cache.generation
-        found = await self._get_found(path)
+        found = await self._download.get_file(path.target, path.filename)
         content = await self._download.get_metadata(found)
         if len(content) <= CODED_AT_ONCE_BYTES:
             representation = represent(_OCTETS, content, coding=coding)
@@ -183,22 +182,9 @@ class Files:
             case Unsatisfiable():
                 await _refuse_range(exchange, stored)
 
-    async def _get_found(self, path: FilePath) -> FoundFile:
-        """Return the file as it was judged, remembered until that may change: METADATA is asked for, then bytes."""
-        shelf: Shelf = (path.target.index, path.target.project)
-        key = (_FOUND, path.filename)
-        kept = self._cache.find(shelf, key)
-        if isinstance(kept, FoundFile):
-            return kept
-        generation = self._cache.generation
-        found = await self._download.get_file(path.target, path.filename)
-        moment = Moment(generation, found.valid_until)
-        self._cache.store(shelf, key, value=found, size_bytes=_FILE_BYTES, moment=moment)
-        return found
-
     async def _load(self, path: FilePath) -> StoredFile | PassingFile:
         generation = self._cache.generation
-        found = await self._get_found(path)
+        found = await self._download.get_file(path.target, path.filename)
         if isinstance(found.file, File):
             return self._shelve(path, found, size_bytes=found.file.size_bytes, generation=generation)
         passing = PassingFile(path, found, generation)
