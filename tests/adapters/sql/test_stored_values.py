@@ -112,7 +112,7 @@ def test_a_page_stored_by_an_older_program_is_read() -> None:
 def test_nothing_else_is_put_on_a_page() -> None:
     """A value of a type that nobody thought of is an error, not its text."""
     odd: Any = object()  # what the types rule out
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(TypeError, match="a page holds no object"):
         encode_content(replace(an_upstream_page(), status_reason=odd))
 
 

@@ -47,7 +47,7 @@ def _encode_version(value: object) -> str:
     """Versions are the only values that msgspec does not know by itself."""
     if isinstance(value, Version):
         return str(value)
-    raise NotImplementedError
+    raise TypeError(f"a page holds no {type(value).__name__}")
 
 
 def _version_reader() -> Callable[[type, object], object]:

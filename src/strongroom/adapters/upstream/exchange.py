@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.request import getproxies, proxy_bypass
 
@@ -23,6 +23,7 @@ from strongroom.adapters.upstream.hops import MOST_REDIRECTS, REDIRECTS, credent
 from strongroom.adapters.upstream.network_faults import InWords
 from strongroom.ports import Origin
 
+_SHORT_BYTES, _READ_OUT_SECONDS = 4096, 0.2
 _PAUSE_SECONDS = 0.2
 _TRIES = 2
 _LONGEST_LINE = 32 * 1024
@@ -70,6 +71,8 @@ class Exchange:
             raise faults.timed_out(question.host, f"did not answer within {self._seconds:g} seconds") from None
         try:
             yield response
+            if response.status == 404 and 0 < (response.content_length or 0) <= _SHORT_BYTES:
+                await _read_out(response)
         finally:
             response.release()  # closes the connection if there is more of the body to come
 
@@ -126,6 +129,13 @@ class Exchange:
                 headers={"User-Agent": "strongroom"},
             )
         return self._sessions[key]
+
+
+async def _read_out(response: aiohttp.ClientResponse) -> None:
+    """Read the few words of a "not found" that may still be on their way, so that the connection can be used again."""
+    with suppress(TimeoutError, aiohttp.ClientError, OSError):
+        async with asyncio.timeout(_READ_OUT_SECONDS):
+            await response.read()
 
 
 def _find_proxy(url: URL) -> str | None:
