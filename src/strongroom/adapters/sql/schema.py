@@ -50,6 +50,7 @@ indexes = Table(
     Column("upstream_is_offline", Boolean),
     Column("rules", RulesText, nullable=False, server_default="{}"),
     Column("forbids_reserved", Boolean, nullable=False, server_default=false()),
+    Column("downloads", Text, nullable=False, server_default="auto"),
     Column("needs_approval", Boolean, nullable=False, server_default=false()),
 )
 """All `upstream_` columns are null for an index without an upstream; `upstream_credentials` are sealed."""
@@ -276,3 +277,24 @@ promotions = Table(
     Column("reason", Text, nullable=False),
 )
 """`releases` is a JSON array of `PromotedRelease`."""
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("job", NAME, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("done_at", Moment),
+)
+"""Which process runs a regular job now, and when it was last done."""
+
+followed = Table(
+    "followed",
+    metadata,
+    Column("only_row", Integer, primary_key=True, autoincrement=False),
+    Column("url", Text, nullable=False),
+    Column("credentials", LargeBinary, nullable=False),
+    Column("serial", BigInteger, nullable=False),
+    Column("heard_at", Moment, nullable=False),
+)
+"""The server that this one is a replica of, and up to which of its serials."""
