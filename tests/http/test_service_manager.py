@@ -1,0 +1,52 @@
+"""What systemd hears, on a socket such as it listens on."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from strongroom.http.service_manager import READY, tell_service_manager
+
+
+@contextmanager
+def listening(address: str) -> Iterator[socket.socket]:
+    """Listen as a service manager does; nothing waits for more than a second."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.settimeout(1)
+        manager.bind(address)
+        yield manager
+
+
+@pytest.mark.parametrize("form", ["a path", "an abstract name"])
+def test_the_manager_hears_that_the_server_serves(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both forms of the address that sd_notify(3) knows are understood, and exactly one datagram is sent."""
+    name = str(tmp_path / "notify")
+    spoken, bound = (name, name) if form == "a path" else (f"@{name}", f"\0{name}")
+    monkeypatch.setenv("NOTIFY_SOCKET", spoken)
+    with listening(bound) as manager:
+        tell_service_manager(READY)
+        assert manager.recv(100) == b"READY=1"
+        manager.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            manager.recv(100)
+
+
+def test_without_a_manager_nothing_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """On a terminal there is nobody to tell, and no line in the log says so."""
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    tell_service_manager(READY)
+    assert not caplog.records
+
+
+def test_a_manager_that_is_gone_does_not_fail_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The start goes on, and the log says once why nobody was told."""
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
+    tell_service_manager(READY)
+    (record,) = caplog.records
+    assert "cannot be told" in record.getMessage()
