@@ -212,6 +212,7 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
     """Open the stores and yield the application on them."""
     from strongroom.http.assembly import Parts, assemble
     from strongroom.http.body import BodyDeadlines
+    from strongroom.http.service_manager import READY, tell_service_manager
     from strongroom.worker import at_work, regular_jobs, upstream_jobs
 
     async with open_store(settings) as services:
@@ -234,5 +235,6 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
         )
         async with at_work(jobs):
             building = asyncio.create_task(assembled.api.prepare())  # FastAPI loads while the first pages are served
+            tell_service_manager(READY)
             yield assembled.app
             await building

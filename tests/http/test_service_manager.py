@@ -30,7 +30,7 @@ def test_the_manager_hears_that_the_server_serves(form: str, tmp_path: Path, mon
     with listening(bound) as manager:
         tell_service_manager(READY)
         assert manager.recv(100) == b"READY=1"
-        manager.setblocking(False)
+        manager.settimeout(0)
         with pytest.raises(BlockingIOError):
             manager.recv(100)
 

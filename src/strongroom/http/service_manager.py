@@ -11,7 +11,6 @@ import os
 import socket
 
 READY = "READY=1"
-STOPPING = "STOPPING=1"
 _VARIABLE = "NOTIFY_SOCKET"
 _log = logging.getLogger(__name__)
 
