@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from strongroom.bootstrap import local_operator, open_store
-from strongroom.config import load_settings
 from strongroom.core.delegation import TokenRequest
 from strongroom.core.names import parse_user_name
 from strongroom.core.tokens import ID_BYTES, SECRET_BYTES, make_token
@@ -22,6 +21,7 @@ from tests.functional.installers import Target, make_target
 from tests.functional.projects import Dist, dists_in, make_dists, write_project
 from tests.functional.publishers import Publisher, build, output_of, publish
 from tests.functional.server import Server
+from tests.functional.stores import settings_of
 from tests.functional.wire import upload
 
 TINY = "acme-tiny"
@@ -148,7 +148,7 @@ def _refused_tokens(server: Server) -> dict[str, str]:
 async def _issue_short_token(server: Server) -> str:
     """Make a token of a lifetime that the command line does not offer, in the store of the running server."""
     wanted = TokenRequest(owner=parse_user_name("alice"), lifetime=timedelta(seconds=_LIFETIME_SECONDS))
-    async with open_store(load_settings({"data": str(server.data)})) as services:
+    async with open_store(settings_of(server.data)) as services:
         return (await services.tokens.issue(local_operator(), wanted)).text.render()
 
 

@@ -12,24 +12,23 @@ import asyncio
 import hashlib
 import http.client
 import json
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from strongroom.bootstrap import local_operator, open_store
-from strongroom.config import load_settings
 from strongroom.core.index_settings import IndexChanges, UpstreamChanges
 from strongroom.core.names import IndexName, parse_index_name
 from tests.crash.tree import process_tree
 from tests.functional.projects import Dist, make_dists
 from tests.functional.server import Server
+from tests.functional.stores import run_statement, settings_of
 from tests.functional.wire import JSON, basic, upload
 from tests.upstream.hostile import HostileServer
 from tests.upstream.scenario import Scenario, Truth
@@ -185,7 +184,7 @@ def onslaught(folder: Path, scenarios: Sequence[Scenario]) -> Iterator[Onslaught
 
 async def _make_indexes(server: Server, hostile: HostileServer, *, scenarios: Sequence[Scenario]) -> None:
     """Make them in the store before the server starts: the command line would take a second for each."""
-    async with open_store(load_settings({"data": str(server.data)})) as services:
+    async with open_store(settings_of(server.data)) as services:
         await services.indexes.ensure_first(local_operator())
         urls = {SHARED: f"{hostile.root}simple/"}
         urls |= {index_of(scenario): hostile.url_of(scenario) for scenario in scenarios if _is_alone(scenario)}
@@ -228,13 +227,13 @@ def find_wrongly_kept(made: Onslaught) -> list[str]:
     allowed |= set(_private_digests(made))
     wrong = [f"blob {path.name}" for path in _blobs(made.server.data) if path.name not in allowed]
     wrong += [f"temporary file {path.name}" for path in (made.server.data / "incoming").iterdir()]
-    for row in _rows(made.server.data, "SELECT filename, sha256, metadata_sha256, stored_at FROM copies"):
+    for row in run_statement(made.server.data, "SELECT filename, sha256, metadata_sha256, stored_at FROM copies"):
         filename, sha256, metadata_sha256, stored_at = row
         truth = truths[filename]
         is_true = sha256 == truth.sha256 or stored_at is None
         if not is_true or metadata_sha256 not in (None, _digest(truth.metadata)):
             wrong.append(f"copy {row}")
-    return wrong + [f"lease {row}" for row in _rows(made.server.data, "SELECT lease_id FROM leases")]
+    return wrong + [f"lease {row}" for row in run_statement(made.server.data, "SELECT lease_id FROM leases")]
 
 
 def find_unexplained(made: Onslaught, tried: Sequence[Tried]) -> list[str]:
@@ -269,17 +268,12 @@ def _lists(page: Given, truth: Truth) -> bool:
 
 
 def _private_digests(made: Onslaught) -> Iterator[str]:
-    for row in _rows(made.server.data, "SELECT sha256, metadata_sha256 FROM files"):
+    for row in run_statement(made.server.data, "SELECT sha256, metadata_sha256 FROM files"):
         yield from row
 
 
 def _blobs(data: Path) -> list[Path]:
     return [path for path in (data / "blobs").rglob("*") if path.is_file()]
-
-
-def _rows(data: Path, query: str) -> list[tuple[Any, ...]]:  # Any: what a column holds
-    with closing(sqlite3.connect(f"file:{data / 'catalog.sqlite3'}?mode=ro", uri=True)) as connection:
-        return connection.execute(query).fetchall()
 
 
 def _digest(content: bytes) -> str:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.functional.stores import variables_of
 from tests.functional.wire import Answer, request
 
 CLEAN_EXIT_SECONDS = 30
@@ -38,7 +39,7 @@ class Server:
         self.host = "127.0.0.1"
         self.port = free_port()
         self.flags = flags
-        self.settings = dict(settings or {})
+        self.settings = {**variables_of(data), **(settings or {})}
         self.log = data.parent / f"{data.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -109,7 +110,8 @@ class Server:
 
     def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a `strongroom` command on this data directory."""
-        return run_strongroom(*words, home=self.data.parent, stdin=stdin, settings={"STRONGROOM_DATA": str(self.data)})
+        settings = {**variables_of(self.data), "STRONGROOM_DATA": str(self.data)}
+        return run_strongroom(*words, home=self.data.parent, stdin=stdin, settings=settings)
 
     def admin(self, *words: str) -> str:
         """Run a `strongroom` command that must succeed, and return its standard output."""

@@ -14,12 +14,12 @@ from packaging.specifiers import SpecifierSet
 
 from strongroom.adapters.upstream.site import SiteFile
 from strongroom.bootstrap import local_operator, open_store
-from strongroom.config import load_settings
 from strongroom.core.names import parse_index_name, parse_project_name
 from strongroom.services.exemptions import ExemptionWish
 from tests.functional.guarded import Guarded, guard
 from tests.functional.installers import UV_CLEAN, Target
 from tests.functional.publishers import Ran, output_of, run
+from tests.functional.stores import settings_of
 from tests.functional.wire import JSON, Answer
 
 AGED = "acme-aged"
@@ -280,7 +280,7 @@ async def exempt(guarded: Guarded, name: str, *, lifetime: timedelta) -> datetim
     wish = ExemptionWish(
         parse_index_name("main"), parse_project_name(name), SpecifierSet(), reason="a test", lifetime=lifetime
     )
-    async with open_store(load_settings({"data": str(guarded.server.data)})) as services:
+    async with open_store(settings_of(guarded.server.data)) as services:
         made = await services.exemptions.request(local_operator(), wish)
         approved = await services.exemptions.approve(local_operator(), made.exemption_id, reason="", lifetime=lifetime)
     return approved.expires_at

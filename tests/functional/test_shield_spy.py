@@ -21,7 +21,7 @@ import pytest
 
 from strongroom.adapters.upstream.site import SiteFile
 from strongroom.bootstrap import local_operator, open_store
-from strongroom.config import Settings, load_settings
+from strongroom.config import Settings
 from strongroom.core.index_settings import IndexChanges, UpstreamChanges
 from strongroom.core.names import IndexName, ProjectName, Sha256, parse_index_name, parse_version
 from strongroom.core.reservations import Hold
@@ -34,6 +34,7 @@ from tests.functional.installers import UV_CLEAN, Target
 from tests.functional.projects import make_dists
 from tests.functional.publishers import output_of, run
 from tests.functional.server import Server, run_strongroom
+from tests.functional.stores import settings_of
 from tests.functional.wire import JSON, basic, upload
 from tests.upstream.server import UpstreamServer
 
@@ -215,9 +216,8 @@ def shielded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shielded]:
     folder = tmp_path_factory.mktemp("shielded")
     with UpstreamServer() as spy:
         offer_higher_versions(spy)
-        told = {"default_upstream": spy.url, "upstream_networks": ("127.0.0.0/8",)}
-        asyncio.run(fill(load_settings({"data": str(folder / "data"), **told}), spy.url))
         settings = {"STRONGROOM_DEFAULT_UPSTREAM": spy.url, "STRONGROOM_UPSTREAM_NETWORKS": "127.0.0.0/8"}
+        asyncio.run(fill(settings_of(folder / "data", settings), spy.url))
         server = Server(folder / "data", settings=settings)
         try:
             server.start()

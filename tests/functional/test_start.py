@@ -6,7 +6,6 @@ import re
 import resource
 import shutil
 import socket
-import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.functional.installers import Target, make_target
 from tests.functional.projects import make_dists
 from tests.functional.publishers import Ran, output_of
 from tests.functional.server import Server, free_port, run_strongroom
+from tests.functional.stores import run_statement
 from tests.functional.wire import request
 
 SECOND_START_SECONDS = 2.0
@@ -150,16 +150,11 @@ def test_a_data_directory_that_cannot_be_is_refused(tmp_path: Path, kind: str) -
 def test_a_newer_schema_is_refused(server: Server) -> None:
     """A catalog that a newer version has upgraded is left alone."""
     server.admin("user", "create", "alice")
-    (database,) = server.data.glob("*.sqlite3")
-    with sqlite3.connect(database) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
+    run_statement(server.data, "UPDATE alembic_version SET version_num = '9999'")
     done = server.run("serve", "--port", str(server.port))
     assert_refused(done, "newer than this program's", "newer version of Strongroom")
     assert "9999" in done.stderr
-    with sqlite3.connect(database) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
-    connection.close()
+    assert run_statement(server.data, "SELECT version_num FROM alembic_version") == [("9999",)]
 
 
 def test_serve_needs_no_configuration(tmp_path: Path) -> None:
