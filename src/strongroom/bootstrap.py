@@ -237,4 +237,5 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
             building = asyncio.create_task(assembled.api.prepare())  # FastAPI loads while the first pages are served
             tell_service_manager(READY)
             yield assembled.app
+            await assembled.readiness.close()
             await building

@@ -26,6 +26,7 @@ from strongroom.http.jsonapi import JsonApi
 from strongroom.http.lane import Lane
 from strongroom.http.operation import Operation
 from strongroom.http.pages import Pages
+from strongroom.http.readiness import Readiness, store_looks
 from strongroom.http.upload import Legacy
 from strongroom.http.welcome import Welcome
 from strongroom.services import Services
@@ -52,6 +53,7 @@ class Assembled:
     cache: Cache
     authenticator: Authenticator
     api: LateApi
+    readiness: Readiness
 
 
 def assemble(parts: Parts) -> Assembled:
@@ -66,8 +68,9 @@ def assemble(parts: Parts) -> Assembled:
         own_origin=origin_of(parts.public_url),
     )
     guard = Guard(authenticator, cache, parts.default_index)
+    readiness = Readiness(store_looks(services.catalog, services.blobs))
     routes = [
-        *Operation(services.catalog, services.blobs).routes(),
+        *Operation(readiness).routes(),
         *Welcome(services.setup, parts.prefix).routes(),
         *Legacy(services.publish, parts.default_index).routes(),
         *JsonApi(
@@ -89,4 +92,4 @@ def assemble(parts: Parts) -> Assembled:
         files=Files(services.download, cache),
         default_index=parts.default_index,
     )
-    return Assembled(BodyGuard(Catching(lane), parts.body_deadlines), cache, authenticator, api)
+    return Assembled(BodyGuard(Catching(lane), parts.body_deadlines), cache, authenticator, api, readiness)

@@ -1,52 +1,59 @@
-"""What runs the server asks of it: is it alive, can it work.
+"""Whether the server lives and whether it can work: `/healthz` and `/readyz`.
 
-`/healthz` is cheap and says that the process answers; `/readyz` asks the stores.
-Neither tells a stranger anything else.
+Tells strangers nothing but words. Does not repair anything and does not decide what is
+looked at (`readiness.py`). What is counted is told by `metrics.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from strongroom.core.caller import Caller
+from strongroom.http.readiness import Readiness
 from strongroom.http.routes import Public, Route
-from strongroom.ports import Blobs, Catalog
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """The handlers of health and readiness."""
 
-    catalog: Catalog
-    blobs: Blobs
+    readiness: Readiness
 
     def routes(self) -> list[Route]:
         """Return the routes, all public."""
-        reason = "a load balancer has no credentials, and nothing but a word is told"
+        reason = "a load balancer has no credentials, and nothing but words is told"
         return [
             Route("/healthz", ("GET", "HEAD"), self.health, Public(reason)),
-            Route("/readyz", ("GET", "HEAD"), self.readiness, Public(reason)),
+            Route("/readyz", ("GET", "HEAD"), self.ready, Public(reason)),
         ]
 
     async def health(self, _request: Request, _caller: Caller) -> Response:
         """Answer that the process is alive."""
-        return _word("ok")
+        return _answer(HTTPStatus.OK, {"status": "ok"})
 
-    async def readiness(self, _request: Request, _caller: Caller) -> Response:
-        """Answer that both stores can be used; raises what they raise (503, 507)."""
-        await self.catalog.read(lambda tx: tx.events.serial())
-        incoming = await self.blobs.receive()
-        await incoming.discard()
-        return _word("ready")
+    async def ready(self, _request: Request, _caller: Caller) -> Response:
+        """Answer 200 when all that the server needs can be used, 503 otherwise, and what was found of each."""
+        found = await self.readiness.look()
+        is_ready = all(finding.is_good for finding in found)
+        checks = [
+            {"check": finding.check, "status": "ok"}
+            if finding.is_good
+            else {"check": finding.check, "status": "failed", "code": finding.code}
+            for finding in found
+        ]
+        status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return _answer(status, {"status": "ready" if is_ready else "not ready", "checks": checks})
 
 
-def _word(status: str) -> Response:
+def _answer(status: HTTPStatus, body: dict[str, object]) -> Response:
     return Response(
-        msgspec.json.encode({"status": status}),
+        msgspec.json.encode(body),
+        status_code=status,
         media_type="application/json",
         headers={"cache-control": "no-store"},
     )

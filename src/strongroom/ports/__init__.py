@@ -9,7 +9,7 @@ errors of `core/errors.py`: `Unavailable`, `StorageFull`, `StorageFault`, `Confl
 from __future__ import annotations
 
 from strongroom.ports.blobs import BlobInfo, Blobs, Incoming, Inspector
-from strongroom.ports.catalog import Catalog, Transaction
+from strongroom.ports.catalog import Catalog, CatalogHealth, Transaction
 from strongroom.ports.mirror import Arriving, AskedFor, KnownNames, Mirror, NameKnowledge
 from strongroom.ports.outside import Clock, Passwords, Seals, Secrets
 from strongroom.ports.passage import (
@@ -32,6 +32,7 @@ __all__ = [
     "Blobs",
     "Body",
     "Catalog",
+    "CatalogHealth",
     "Clock",
     "Copies",
     "Events",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from strongroom.core.names import ProjectName
@@ -65,6 +66,17 @@ class Transaction:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class CatalogHealth:
+    """What the catalog's database says of itself."""
+
+    is_writable: bool
+    is_migrated: bool
+    """Its schema is this program's, or a newer one."""
+    at: datetime
+    """The time on the database's own clock."""
+
+
 class Catalog(Protocol):
     """The truth: who, what and where; not the bytes."""
 
@@ -78,6 +90,14 @@ class Catalog(Protocol):
 
     def change_mark(self) -> int:
         """Return a number that differs whenever anything was committed since; microseconds, no thread."""
+        ...
+
+    async def check(self) -> CatalogHealth:
+        """Ask the database how it is, without waiting for its writers; raises `Unavailable`, `StorageFault`."""
+        ...
+
+    def waiting_writes(self) -> int:
+        """Return how many transactions of this process write or wait for their turn."""
         ...
 
     async def close(self) -> None: ...

@@ -113,6 +113,10 @@ class LocalBlobs:
         """Remove the blob, if it is there. After a power loss it may be back, for the next sweep."""
         await self._run(lambda: self._remove(sha256))
 
+    async def check(self) -> None:
+        """Make a temporary file and remove it; raises `StorageFull`, `StorageFault`."""
+        await self._run(lambda: self._open_incoming().remove())
+
     async def purge_incoming(self, older_than: datetime) -> int:
         """Remove temporary files last written before that time, and earlier those whose process is gone.
 

@@ -98,6 +98,9 @@ class MemoryBlobs:
         for offset in range(start, stop, _CHUNK_BYTES):
             yield data[offset : min(offset + _CHUNK_BYTES, stop)]
 
+    async def check(self) -> None:
+        await self.receive()
+
     async def list(self) -> AsyncIterator[BlobInfo]:
         for sha256, (data, modified_at) in sorted(self._blobs.items()):
             yield BlobInfo(sha256, len(data), modified_at)

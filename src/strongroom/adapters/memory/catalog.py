@@ -6,6 +6,7 @@ Runs each transaction where it is called: there is nothing to wait for.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from threading import Lock
 from typing import TypeVar
 
@@ -23,7 +24,7 @@ from strongroom.adapters.memory.passage import (
 )
 from strongroom.adapters.memory.state import State
 from strongroom.core.errors import Unavailable
-from strongroom.ports import Transaction
+from strongroom.ports import CatalogHealth, Transaction
 
 T = TypeVar("T")
 
@@ -57,6 +58,15 @@ class MemoryCatalog:
     def change_mark(self) -> int:
         """Return how many transactions were committed."""
         return self._change_mark
+
+    async def check(self) -> CatalogHealth:
+        """Say that all is well, unless it is closed."""
+        self._require_open()
+        return CatalogHealth(is_writable=True, is_migrated=True, at=datetime.now(UTC))
+
+    def waiting_writes(self) -> int:
+        """Return 0: nothing waits."""
+        return 0
 
     async def close(self) -> None:
         """Refuse all further transactions."""

@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from strongroom.adapters.sql.database import Database
-from strongroom.adapters.sql.migrate import migrate
+from strongroom.adapters.sql.migrate import HEAD, migrate, schema_version
 from strongroom.adapters.sql.sqlite import SqliteDatabase
 from strongroom.adapters.sql.tables.copies import SqlCopies
 from strongroom.adapters.sql.tables.events import SqlEvents
@@ -34,7 +34,7 @@ from strongroom.adapters.sql.tables.tokens import SqlTokens
 from strongroom.adapters.sql.tables.upstream_pages import SqlUpstreamPages
 from strongroom.adapters.sql.tables.users import SqlUsers
 from strongroom.core.errors import ConfigurationFault, StorageFault, Unavailable
-from strongroom.ports import Transaction
+from strongroom.ports import CatalogHealth, Transaction
 
 T = TypeVar("T")
 
@@ -49,6 +49,7 @@ class SqlCatalog:
         self._database = database
         self._chain_key = chain_key
         self._write_timeout_seconds = write_timeout_seconds
+        self._waiting_writes = 0
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="catalog-write")
         self._read_threads = ThreadPoolExecutor(readers, thread_name_prefix="catalog-read")
 
@@ -62,11 +63,23 @@ class SqlCatalog:
         Raises `Unavailable` when its turn does not come in time; the wait in the queue counts.
         """
         deadline = time.monotonic() + self._write_timeout_seconds
-        return await _run(self._write_thread, lambda: self._write(fn, deadline))
+        self._waiting_writes += 1
+        try:
+            return await _run(self._write_thread, lambda: self._write(fn, deadline))
+        finally:
+            self._waiting_writes -= 1
 
     def change_mark(self) -> int:
         """Return a number that differs whenever anything was committed since, by any process."""
         return self._database.change_mark()
+
+    async def check(self) -> CatalogHealth:
+        """Ask the database how it is, without waiting for its writers; raises `Unavailable`, `StorageFault`."""
+        return await _run(self._read_threads, self._check)
+
+    def waiting_writes(self) -> int:
+        """Return how many transactions of this process write or wait for their turn."""
+        return self._waiting_writes
 
     async def close(self) -> None:
         """Let the running transactions end, then close all connections."""
@@ -76,6 +89,16 @@ class SqlCatalog:
         try:
             with self._database.reading() as connection:
                 return fn(self._transaction(connection))
+        except SQLAlchemyError as error:
+            raise _unexpected(error) from error
+
+    def _check(self) -> CatalogHealth:
+        try:
+            with self._database.reading() as connection:
+                found = schema_version(connection)
+                is_writable, at = self._database.examine(connection)
+                # A node of the next version may have migrated it: rows are only added to, so this one goes on.
+                return CatalogHealth(is_writable, is_migrated=found is not None and found >= HEAD, at=at)
         except SQLAlchemyError as error:
             raise _unexpected(error) from error
 

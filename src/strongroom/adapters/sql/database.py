@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine, event
@@ -32,6 +33,10 @@ class Database(Protocol):
 
     def change_mark(self) -> int:
         """Return a number that differs whenever anything was committed since."""
+        ...
+
+    def examine(self, connection: Connection) -> tuple[bool, datetime]:
+        """Return whether it takes writes, and the time on its clock; waits for no writer."""
         ...
 
     def close(self) -> None: ...

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from sqlalchemy import URL, Connection, Engine, create_engine, text
 
@@ -31,6 +32,7 @@ _CONNECT = {
 
 _SET_LOCK_TIMEOUT = text("SELECT set_config('lock_timeout', :milliseconds, true)")
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+_EXAMINE = text("SELECT pg_is_in_recovery(), clock_timestamp()")
 _NOTIFY = text("SELECT pg_notify(:channel, :sender)")
 
 
@@ -77,6 +79,11 @@ class PostgresDatabase:
     def change_mark(self) -> int:
         """Return a number that differs whenever a commit was heard of since, within a second."""
         return self._listener.mark()
+
+    def examine(self, connection: Connection) -> tuple[bool, datetime]:
+        """Ask whether this is the primary, and what time it is there."""
+        is_standby, at = connection.execute(_EXAMINE).one()
+        return not is_standby, at
 
     def close(self) -> None:
         """Close all connections."""

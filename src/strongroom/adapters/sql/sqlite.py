@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
@@ -95,6 +96,10 @@ class SqliteDatabase:
         except sqlite3.Error:
             self._unanswered_marks += 1
             return -self._unanswered_marks
+
+    def examine(self, _connection: Connection) -> tuple[bool, datetime]:
+        """Look at the file and its directory's filesystem; the clock is this machine's."""
+        return os.access(self._path, os.W_OK) and os.access(self._path.parent, os.W_OK), datetime.now(UTC)
 
     def close(self) -> None:
         """Checkpoint and close all connections.
