@@ -247,6 +247,13 @@ class SetupLinkIssued(_Event, frozen=True, tag="setup-link-issued"):
     expires_at: str
 
 
+class ReplicaPromoted(_Event, frozen=True, tag="replica-promoted"):
+    """This server stopped following another one and takes changes itself; `level_at`: when it last had all of it."""
+
+    primary: str
+    level_at: str = ""
+
+
 Event = (
     IndexCreated
     | IndexChanged
@@ -271,6 +278,7 @@ Event = (
     | TokenIssued
     | TokenRevoked
     | SetupLinkIssued
+    | ReplicaPromoted
 )
 
 AccessEvent = (
