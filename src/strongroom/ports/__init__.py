@@ -21,7 +21,7 @@ from strongroom.ports.passage import (
     Reservations,
     UpstreamPages,
 )
-from strongroom.ports.tables import Events, Files, Indexes, Leases, Projects, Tokens, Users
+from strongroom.ports.tables import Events, Files, Indexes, Leases, Projects, Tokens, Turns, Users
 from strongroom.ports.upstream import Body, Missing, Origin, PageBody, Part, Unchanged, UpstreamClient
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "Secrets",
     "Tokens",
     "Transaction",
+    "Turns",
     "Unchanged",
     "UpstreamClient",
     "UpstreamPages",

@@ -21,7 +21,7 @@ from strongroom.ports.passage import (
     Reservations,
     UpstreamPages,
 )
-from strongroom.ports.tables import Events, Files, Indexes, Leases, Projects, Tokens, Users
+from strongroom.ports.tables import Events, Files, Indexes, Leases, Projects, Tokens, Turns, Users
 
 T = TypeVar("T")
 
@@ -44,6 +44,7 @@ class Transaction:
     asked_names: AskedNames
     exemptions: Exemptions
     promotions: Promotions
+    turns: Turns
 
     def name_facts(self, name: ProjectName) -> NameFacts:
         """Return what decides which source answers for the name (`core/sources.py`)."""

@@ -10,6 +10,7 @@ from strongroom.core.access import Grant, Token
 from strongroom.core.events import Actor, Entry, Event
 from strongroom.core.model import File, Index, Lease, Project, SetupLink, Tombstone, User
 from strongroom.core.names import Filename, IndexName, ProjectName, Sha256, TokenId, UserName
+from strongroom.core.turns import Turn
 
 
 class Indexes(Protocol):
@@ -140,4 +141,14 @@ class Leases(Protocol):
 
     def take_setup_link(self, digest: bytes) -> SetupLink | None:
         """Remove and return the link of that digest."""
+        ...
+
+
+class Turns(Protocol):
+    """Which process does a regular job that one does for all; one row for each job."""
+
+    def find(self, job: str) -> Turn | None: ...
+    def list(self) -> tuple[Turn, ...]: ...
+    def save(self, turn: Turn) -> None:
+        """Insert it, or replace the row of the same job. Writes no event."""
         ...

@@ -23,6 +23,7 @@ from strongroom.adapters.memory.passage import (
     MemoryUpstreamPages,
 )
 from strongroom.adapters.memory.state import State
+from strongroom.adapters.memory.turns import MemoryTurns
 from strongroom.core.errors import Unavailable
 from strongroom.ports import CatalogHealth, Transaction
 
@@ -92,4 +93,5 @@ class MemoryCatalog:
             asked_names=MemoryAskedNames(state),
             exemptions=MemoryExemptions(state),
             promotions=MemoryPromotions(state),
+            turns=MemoryTurns(state),
         )

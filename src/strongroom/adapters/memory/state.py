@@ -17,6 +17,7 @@ from strongroom.core.model import File, Index, Lease, Project, SetupLink, Tombst
 from strongroom.core.names import Filename, IndexName, ProjectName, ProjectPattern, TokenId, UserName
 from strongroom.core.promotions import Promotion
 from strongroom.core.reservations import Reservation
+from strongroom.core.turns import Turn
 
 
 @dataclass(slots=True)
@@ -40,6 +41,7 @@ class State:
     asked_names: dict[tuple[IndexName, ProjectName], AskedName] = field(default_factory=dict)
     exemptions: dict[str, Exemption] = field(default_factory=dict)
     promotions: dict[str, Promotion] = field(default_factory=dict)
+    turns: dict[str, Turn] = field(default_factory=dict)
     is_writable: bool = False
 
     def copy(self) -> State:

@@ -31,6 +31,7 @@ from strongroom.adapters.sql.tables.projects import SqlProjects
 from strongroom.adapters.sql.tables.promotions import SqlPromotions
 from strongroom.adapters.sql.tables.reservations import SqlReservations
 from strongroom.adapters.sql.tables.tokens import SqlTokens
+from strongroom.adapters.sql.tables.turns import SqlTurns
 from strongroom.adapters.sql.tables.upstream_pages import SqlUpstreamPages
 from strongroom.adapters.sql.tables.users import SqlUsers
 from strongroom.core.errors import ConfigurationFault, StorageFault, Unavailable
@@ -55,7 +56,7 @@ class SqlCatalog:
 
     async def read(self, fn: Callable[[Transaction], T]) -> T:
         """Run the function on one consistent snapshot."""
-        return await _run(self._read_threads, lambda: self._read(fn))
+        return await _run(self._read_threads, lambda: self._read(lambda found: fn(self._transaction(found))))
 
     async def write(self, fn: Callable[[Transaction], T]) -> T:
         """Run the function alone and commit durably; any exception rolls all of it back.
@@ -85,10 +86,10 @@ class SqlCatalog:
         """Let the running transactions end, then close all connections."""
         await asyncio.to_thread(self._close)
 
-    def _read(self, fn: Callable[[Transaction], T]) -> T:
+    def _read(self, fn: Callable[[Connection], T]) -> T:
         try:
             with self._database.reading() as connection:
-                return fn(self._transaction(connection))
+                return fn(connection)
         except SQLAlchemyError as error:
             raise _unexpected(error) from error
 
@@ -102,10 +103,10 @@ class SqlCatalog:
         except SQLAlchemyError as error:
             raise _unexpected(error) from error
 
-    def _write(self, fn: Callable[[Transaction], T], deadline: float) -> T:
+    def _write(self, fn: Callable[[Connection], T], deadline: float) -> T:
         try:
             with self._database.writing(deadline) as connection:
-                return fn(self._transaction(connection))
+                return fn(connection)
         except SQLAlchemyError as error:
             raise _unexpected(error) from error
 
@@ -125,6 +126,7 @@ class SqlCatalog:
             asked_names=SqlAskedNames(connection),
             exemptions=SqlExemptions(connection),
             promotions=SqlPromotions(connection),
+            turns=SqlTurns(connection),
         )
 
     def _close(self) -> None:
