@@ -17,6 +17,7 @@ from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from strongroom.adapters.sql.contents import SqlContents
 from strongroom.adapters.sql.database import Database
 from strongroom.adapters.sql.migrate import HEAD, migrate, schema_version
 from strongroom.adapters.sql.sqlite import SqliteDatabase
@@ -24,6 +25,7 @@ from strongroom.adapters.sql.tables.copies import SqlCopies
 from strongroom.adapters.sql.tables.events import SqlEvents
 from strongroom.adapters.sql.tables.exemptions import SqlExemptions
 from strongroom.adapters.sql.tables.files import SqlFiles
+from strongroom.adapters.sql.tables.followed import SqlFollowed
 from strongroom.adapters.sql.tables.indexes import SqlIndexes
 from strongroom.adapters.sql.tables.leases import SqlLeases
 from strongroom.adapters.sql.tables.names import SqlAskedNames, SqlNameLists
@@ -36,6 +38,7 @@ from strongroom.adapters.sql.tables.upstream_pages import SqlUpstreamPages
 from strongroom.adapters.sql.tables.users import SqlUsers
 from strongroom.core.errors import ConfigurationFault, StorageFault, Unavailable
 from strongroom.ports import CatalogHealth, Transaction
+from strongroom.ports.backup import Contents
 
 T = TypeVar("T")
 
@@ -63,12 +66,15 @@ class SqlCatalog:
 
         Raises `Unavailable` when its turn does not come in time; the wait in the queue counts.
         """
-        deadline = time.monotonic() + self._write_timeout_seconds
-        self._waiting_writes += 1
-        try:
-            return await _run(self._write_thread, lambda: self._write(fn, deadline))
-        finally:
-            self._waiting_writes -= 1
+        return await self._take_turn(lambda found: fn(self._transaction(found)))
+
+    async def export(self, fn: Callable[[Contents], T]) -> T:
+        """Run the function on one consistent snapshot of all tables as they are stored."""
+        return await _run(self._read_threads, lambda: self._read(lambda found: fn(SqlContents(found))))
+
+    async def fill(self, fn: Callable[[Contents], T]) -> T:
+        """Run the function alone on all tables as they are stored; commits and raises like `write`."""
+        return await self._take_turn(lambda found: fn(SqlContents(found)))
 
     def change_mark(self) -> int:
         """Return a number that differs whenever anything was committed since, by any process."""
@@ -85,6 +91,14 @@ class SqlCatalog:
     async def close(self) -> None:
         """Let the running transactions end, then close all connections."""
         await asyncio.to_thread(self._close)
+
+    async def _take_turn(self, fn: Callable[[Connection], T]) -> T:
+        deadline = time.monotonic() + self._write_timeout_seconds
+        self._waiting_writes += 1
+        try:
+            return await _run(self._write_thread, lambda: self._write(fn, deadline))
+        finally:
+            self._waiting_writes -= 1
 
     def _read(self, fn: Callable[[Connection], T]) -> T:
         try:
@@ -126,6 +140,7 @@ class SqlCatalog:
             asked_names=SqlAskedNames(connection),
             exemptions=SqlExemptions(connection),
             promotions=SqlPromotions(connection),
+            followed=SqlFollowed(connection),
             turns=SqlTurns(connection),
         )
 
