@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from packaging.specifiers import SpecifierSet
@@ -32,6 +31,7 @@ from strongroom.core.reservations import Hold, Reservation
 from strongroom.core.rules import NO_RULES, Rules
 from strongroom.core.upstream import Delivery, Upstream
 from tests.fakes import START
+from tests.replacing import replace
 
 MAIN = parse_index_name("main")
 STAGING = parse_index_name("staging")

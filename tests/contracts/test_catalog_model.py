@@ -6,7 +6,6 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -43,6 +42,7 @@ from tests.factories import (
     sha256_of,
 )
 from tests.fakes import START
+from tests.replacing import replace
 
 Step = Callable[[Transaction], object]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -29,6 +28,7 @@ from tests.factories import (
     an_upstream_page,
 )
 from tests.fakes import START
+from tests.replacing import replace
 
 OTHER = ProjectName("other")
 SECOND = timedelta(seconds=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -18,6 +17,7 @@ from strongroom.ports import Transaction
 from tests.contracts.driven import Driven
 from tests.factories import DEMO, MAIN, STAGING, a_file, a_project, an_index, sha256_of
 from tests.fakes import START
+from tests.replacing import replace
 
 MISSING = Filename("missing-1.0.tar.gz")
 FULL_RULES = Rules(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from packaging.version import Version
@@ -28,6 +27,7 @@ from tests.factories import (
     sha256_of,
 )
 from tests.fakes import START
+from tests.replacing import replace
 
 OTHER = ProjectName("other")
 SECOND = timedelta(seconds=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import pytest
 
@@ -32,6 +31,7 @@ from tests.factories import (
     an_index,
     an_upstream_file,
 )
+from tests.replacing import replace
 
 STAGES = (
     an_index("dev", bases=["staging"]),

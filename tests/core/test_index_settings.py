@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -26,6 +25,7 @@ from strongroom.core.names import IndexName
 from strongroom.core.rules import NO_RULES, Rules
 from strongroom.core.upstream import FRESHNESS, Delivery, Upstream
 from tests.factories import a_mirror, an_index
+from tests.replacing import replace
 
 URL, OTHER = "https://upstream.example/simple/", "https://other.example/simple/"
 SEALED, OLD = b"sealed", b"old"

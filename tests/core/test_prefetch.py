@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from packaging.specifiers import SpecifierSet
@@ -25,6 +24,7 @@ from strongroom.core.screening import Gate
 from strongroom.core.wanted import Wanted
 from tests.factories import DEMO, PUBLIC, a_copy, a_file, an_upstream_file, an_upstream_page, sha256_of
 from tests.fakes import START
+from tests.replacing import replace
 
 WHEEL, SDIST = "demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz"
 NO_SDISTS = Gate(PUBLIC, Rules(takes_sdists=False))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -24,6 +23,7 @@ from strongroom.core.promote import (
 from strongroom.core.promotions import PromotedRelease, Promotion, Stage, parse_promotion_id
 from tests.factories import DEMO, MAIN, STAGING, a_file, a_mirror, a_project, an_index, an_upstream, sha256_of
 from tests.fakes import START
+from tests.replacing import replace
 
 WHEEL, SDIST = parse_filename("demo-1.0-py3-none-any.whl"), parse_filename("demo-1.0.tar.gz")
 ONE = Selected(DEMO, Version("1.0"))

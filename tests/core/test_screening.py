@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -27,6 +26,7 @@ from strongroom.core.screening import (
 )
 from tests.factories import MAIN, a_copy, an_exemption, an_upstream_file, an_upstream_page
 from tests.fakes import START
+from tests.replacing import replace
 
 PUBLIC = IndexName("public")
 TICK = timedelta(microseconds=1)

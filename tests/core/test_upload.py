@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -42,6 +41,7 @@ from tests.factories import (
     sha256_of,
 )
 from tests.fakes import START
+from tests.replacing import replace
 
 _FILENAME = parse_filename("Demo-1.0-py3-none-any.whl")
 _DIGESTS = Digests(sha256_of("bytes"), md5="d" * 32, blake2b_256="b" * 64)

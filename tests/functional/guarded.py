@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from strongroom.core.names import ProjectName
 from tests.functional.projects import Dist, make_dists
 from tests.functional.server import Server, run_strongroom
 from tests.functional.wire import JSON, Answer, request, upload
+from tests.replacing import replace
 from tests.upstream.server import UpstreamServer, read_metadata
 
 Found = dict[str, Any]

@@ -14,7 +14,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,7 @@ from tests.functional.publishers import output_of, run
 from tests.functional.server import Server, run_strongroom
 from tests.functional.stores import settings_of
 from tests.functional.wire import JSON, basic, upload
+from tests.replacing import replace
 from tests.upstream.server import UpstreamServer
 
 HTML = "application/vnd.pypi.simple.v1+html"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from strongroom.core.names import Sha256
 from tests.factories import PUBLIC, a_copy, a_file, a_grant, a_mirror, an_index, an_upstream_file, an_upstream_page
 from tests.fake_mirror import FakeArriving
 from tests.http.reading import ReadingRoom, reading_room
+from tests.replacing import replace
 
 SMALL = b"a small wheel"
 LARGE = b"a large wheel" * 30_000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -35,6 +34,7 @@ from tests.factories import (
 from tests.fake_mirror import FakeArriving
 from tests.fakes import START
 from tests.http.reading import PIP, ReadingRoom, reading_room
+from tests.replacing import replace
 
 CONTENT = b"a wheel of which the rest comes later"
 URL = "/over/files/demo/demo-1.0-py3-none-any.whl"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
 from packaging.version import Version
@@ -19,6 +18,7 @@ from strongroom.services.promotion import Options, Outcome, Promotions
 from strongroom.services.promotion.dependencies import Dependencies
 from tests.factories import OPERATOR, a_caller, a_file, a_grant, a_project, a_user, an_index
 from tests.fake_mirror import FakeMirror
+from tests.replacing import replace
 from tests.services.house import House, wait
 
 T = TypeVar("T")

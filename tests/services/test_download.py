@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -16,6 +15,7 @@ from strongroom.services.download import Download, FoundFile
 from tests.factories import DEMO, MAIN, a_file, a_project, an_index
 from tests.fake_mirror import FakeMirror
 from tests.fakes import FrozenClock
+from tests.replacing import replace
 
 TARGET = ProjectTarget(MAIN, DEMO)
 FILENAME = parse_filename("demo-1.0-py3-none-any.whl")

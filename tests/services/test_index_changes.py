@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from threading import Thread
 
@@ -38,6 +37,7 @@ from tests.factories import (
     an_upstream_page,
 )
 from tests.fakes import START, FakeSeals
+from tests.replacing import replace
 from tests.services.house import House, wait
 
 URL, OTHER = "https://upstream.example/simple/", "https://other.example/simple/"

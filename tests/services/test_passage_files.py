@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -26,6 +25,7 @@ from tests.factories import (
 )
 from tests.fake_mirror import FakeArriving
 from tests.fakes import START
+from tests.replacing import replace
 from tests.services.passing import OLD, PUBLIC, TARGET, Place, play
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from strongroom.core.access import ProjectTarget
@@ -15,6 +13,7 @@ from strongroom.core.reservations import Hold
 from strongroom.ports import Transaction
 from tests.factories import DEMO, MAIN, STAGING, a_file, a_project, a_reservation, an_index, an_upstream_page
 from tests.fakes import START
+from tests.replacing import replace
 from tests.services.passing import OLD, TARGET, Place, play
 
 OWN = a_file("demo-9.0-py3-none-any.whl")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +11,7 @@ from strongroom.core.explanation import Answer
 from strongroom.core.reservations import Hold
 from strongroom.core.rules import Rules
 from tests.factories import DEMO, STAGING, a_copy, a_file, a_reservation, an_index, an_upstream_page
+from tests.replacing import replace
 from tests.services.passing import OLD, Place, play
 
 

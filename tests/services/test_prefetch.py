@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from packaging.version import Version
@@ -38,6 +37,7 @@ from tests.factories import (
 )
 from tests.fake_mirror import FakeArriving, FakeMirror
 from tests.fakes import START
+from tests.replacing import replace
 from tests.services.house import House, wait
 
 WHEEL, SDIST = "demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz"

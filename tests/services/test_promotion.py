@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -44,6 +43,7 @@ from tests.factories import (
     sha256_of,
 )
 from tests.fakes import START
+from tests.replacing import replace
 from tests.services.house import wait
 from tests.services.promoting import FIVE, Stages, selections, staged, wheels
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -27,6 +26,7 @@ from tests.factories import (
     an_upstream_page,
 )
 from tests.fakes import START
+from tests.replacing import replace
 from tests.services.house import wait
 from tests.services.promoting import Stages, selections, wheels
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -28,6 +27,7 @@ from tests.factories import (
     an_upstream_page,
 )
 from tests.fakes import START
+from tests.replacing import replace
 from tests.services.house import House, wait
 
 PUBLIC = IndexName("public")

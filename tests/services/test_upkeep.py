@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -33,6 +32,7 @@ from tests.factories import (
     sha256_of,
 )
 from tests.fakes import FrozenClock
+from tests.replacing import replace
 from tests.services.house import House, wait
 
 DAY = timedelta(days=1)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import replace
 
 from strongroom.core.names import ProjectName
+from tests.replacing import replace
 from tests.upstream import hostile_bodies, hostile_html, hostile_http, hostile_json, hostile_places
 from tests.upstream.listener import Listener, Reply, Request
 from tests.upstream.scenario import Scenario, Stage, site_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cache
 
+from tests.replacing import replace
 from tests.upstream.listener import Reply
 from tests.upstream.scenario import Expected, Scenario, Stage, Twist, truth_of, with_body, without_etag
 

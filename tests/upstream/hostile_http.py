@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
+from tests.replacing import replace
 from tests.upstream.listener import Reply
 from tests.upstream.scenario import Expected, Scenario, Stage, Twist, head, raw, with_body
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from tests.adapters.upstream.addresses import SCHEMES
+from tests.replacing import replace
 from tests.upstream.listener import Reply
 from tests.upstream.scenario import Expected, Scenario, Stage, Twist
 

@@ -12,7 +12,6 @@ import gzip
 import re
 import zipfile
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sd
 
 from strongroom.adapters.upstream.site import RawPage, Site, SiteFile, etag_of
 from strongroom.core.names import ProjectName
+from tests.replacing import replace
 from tests.upstream.listener import Listener, Reply, Request
 
 _RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")

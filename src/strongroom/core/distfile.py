@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.parser import Parser
+from functools import lru_cache
 from typing import NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -23,6 +24,10 @@ from strongroom.core.names import Filename, ProjectName, parse_project_name, par
 
 _SDIST_ENDINGS = (".tar.gz", ".zip")
 _TAG = re.compile(r"[A-Za-z0-9_.]+", re.ASCII)
+_USUAL_WHEEL = re.compile(
+    r"([^-]+)-([^-]+)-([A-Za-z0-9_.]+)-[A-Za-z0-9_.]+-[A-Za-z0-9_.]+\.whl", re.ASCII
+)
+"""Without build tag and variant: what nearly all are called."""
 _BUILD_TAG = re.compile(r"[0-9][A-Za-z0-9_.]*", re.ASCII)
 _VARIANT = re.compile(r"[0-9a-z_.]+", re.ASCII)
 _METADATA_VERSION = re.compile(r"([12])\.([0-9]{1,2})", re.ASCII)
@@ -156,6 +161,9 @@ def _compare_version(version: str, told: Version) -> Iterator[UploadRefused]:
 
 def _parse_wheel(filename: Filename) -> DistributionName:
     """PEP 427's name, with PEP 825's variant label as a possible last part."""
+    usual = _USUAL_WHEEL.fullmatch(filename)
+    if usual is not None and (found := _find_version(usual[2])) is not None:
+        return DistributionName(_read_project(usual[1]), found, PackageType.WHEEL, usual[3])
     parts = filename.removesuffix(".whl").split("-")
     has_build = len(parts) > 5 and _BUILD_TAG.fullmatch(parts[2]) is not None
     tags = parts[3:] if has_build else parts[2:]
@@ -175,7 +183,7 @@ def _parse_wheel(filename: Filename) -> DistributionName:
     version = _find_version(parts[1]) or _find_version(parts[1].replace("_", "-"))
     if version is None:
         raise InvalidName("filename-version", f"'{filename}' has no PEP 440 version", _BUILD_AGAIN)
-    return DistributionName(parse_project_name(parts[0]), version, PackageType.WHEEL, tags[0])
+    return DistributionName(_read_project(parts[0]), version, PackageType.WHEEL, tags[0])
 
 
 def _parse_sdist(filename: Filename, *, name: str | None, version: str | None) -> DistributionName:
@@ -199,11 +207,17 @@ def _split_sdist(filename: Filename) -> Iterator[tuple[ProjectName, Version]]:
     for cut in range(len(parts) - 1, 0, -1):
         version = _find_version("-".join(parts[cut:]))
         try:
-            project = parse_project_name("-".join(parts[:cut]))
+            project = _read_project("-".join(parts[:cut]))
         except InvalidName:
             continue
         if version is not None:
             yield project, version
+
+
+@lru_cache(1024)
+def _read_project(raw: str) -> ProjectName:
+    """Return the project's name as `parse_project_name` does; a page repeats few spellings of it."""
+    return parse_project_name(raw)
 
 
 def _is_name(raw: str | None, project: ProjectName) -> bool:
@@ -217,7 +231,9 @@ def _is_version(raw: str | None, version: Version) -> bool:
     return raw is not None and _find_version(raw) == version
 
 
+@lru_cache(4096)
 def _find_version(raw: str) -> Version | None:
+    """Return the version; the wheels of a release, which stand together on a page, share one."""
     try:
         return parse_version(raw)
     except InvalidName:

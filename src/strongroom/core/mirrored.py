@@ -10,15 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from packaging.version import Version
 
 from strongroom.core.model import File, PackageType, ProjectStatus, Yank
 from strongroom.core.names import Filename, IndexName, ProjectName, Sha256
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamFile:
+class UpstreamFile(msgspec.Struct, frozen=True, gc=False):
     """A file as the page of the upstream of `index` describes it, under a digest that it must have.
+
+    A struct, not a dataclass, because a page has thousands: it is made, written and read in a tenth of the time.
 
     `url` is absolute. `metadata_sha256` is the digest of the METADATA that the upstream
     advertises, if it says one. `first_seen_at` is when this server first saw the file on the

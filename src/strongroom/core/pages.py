@@ -147,7 +147,10 @@ def make_project_list(
 
 def sort_files(files: Iterable[Offered]) -> tuple[Offered, ...]:
     """Return the files by version, then by name."""
-    return tuple(sorted(files, key=lambda file: (file.version, file.filename)))
+    listed = tuple(files)
+    # Versions are compared once each, since that is slow: a release has many files.
+    place = {version: number for number, version in enumerate(sorted({file.version for file in listed}))}
+    return tuple(sorted(listed, key=lambda file: (place[file.version], file.filename)))
 
 
 def demand_offered(project: Project) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import Any
 
@@ -21,6 +20,7 @@ from strongroom.core.names import Filename, Sha256
 from strongroom.core.rules import NO_RULES, Rules
 from tests.factories import DEMO, PUBLIC, an_upstream_file, an_upstream_page, sha256_of
 from tests.fakes import START
+from tests.replacing import replace
 
 if sys.version_info >= (3, 14):
     from compression import zstd

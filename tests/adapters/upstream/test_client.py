@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -24,6 +23,7 @@ from strongroom.adapters.upstream.site import JSON_TYPE
 from strongroom.core.errors import UpstreamFault, UpstreamTimeout
 from strongroom.core.names import ProjectName
 from strongroom.ports import Missing, Origin, PageBody, Unchanged
+from tests.replacing import replace
 from tests.upstream.listener import Answerer, Listener, Reply, Request
 
 DEMO = ProjectName("demo")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +20,7 @@ from strongroom.core.policy import Refuse
 from tests.archives import MALFORMED_WHEELS, Sample, Wheel
 from tests.archives.wheels import metadata_of
 from tests.archives.zips import End, Fields, ZipEntry, build_zip, with_descriptor
+from tests.replacing import replace
 
 NAME = Wheel().filename
 METADATA = Wheel().contents()["demo-1.0.dist-info/METADATA"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +14,7 @@ from strongroom.core.policy import ALLOW, Refuse
 from strongroom.core.rules import NO_RULES, Rules
 from tests.factories import an_upstream_file
 from tests.fakes import START
+from tests.replacing import replace
 
 THREE_DAYS = Rules(cooldown=timedelta(days=3))
 TICK = timedelta(microseconds=1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from strongroom.core.mirrored import Copy
@@ -11,6 +9,7 @@ from strongroom.core.policies.licence import LICENCE, judge_licence
 from strongroom.core.policy import ALLOW, Refuse
 from strongroom.core.rules import NO_RULES, Rules
 from tests.factories import a_copy, an_upstream_file, sha256_of
+from tests.replacing import replace
 
 WHEEL, TARBALL = an_upstream_file("demo-1.0-py3-none-any.whl"), an_upstream_file("demo-1.0.tar.gz")
 PERMISSIVE = Rules(licences=("MIT", "Apache-2.0"))

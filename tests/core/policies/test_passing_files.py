@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from strongroom.core.model import Yank
@@ -15,6 +13,7 @@ from strongroom.core.policy import ALLOW, Refuse
 from strongroom.core.rules import NO_RULES, Rules
 from tests.factories import a_copy, an_upstream_file
 from tests.fakes import START
+from tests.replacing import replace
 
 WHEEL, TARBALL = an_upstream_file("demo-1.0-py3-none-any.whl"), an_upstream_file("demo-1.0.tar.gz")
 LINUX = Rules(platforms=("manylinux*_x86_64", "win_amd64"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +13,7 @@ from strongroom.core.simpleapi import parse
 from strongroom.core.simpleapi.parse import merge_page
 from tests.factories import a_missing_page, an_upstream_file, an_upstream_page, sha256_of
 from tests.fakes import START
+from tests.replacing import replace
 
 LATER = START + timedelta(days=1)
 LATEST = START + timedelta(days=2)

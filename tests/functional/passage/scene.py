@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from tests.functional.passage.wheels import PROJECTS
 from tests.functional.projects import Dist, make_dists
 from tests.functional.server import Server
 from tests.functional.wire import upload
+from tests.replacing import replace
 from tests.upstream.server import UpstreamServer, site_of
 
 COOLDOWN = timedelta(days=3)

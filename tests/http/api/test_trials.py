@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +11,7 @@ from strongroom.ports import Transaction
 from tests.factories import a_copy, an_index, an_upstream_file, an_upstream_page
 from tests.fakes import START
 from tests.http.api.office import NOT_FOUND, Office
+from tests.replacing import replace
 
 PATH = "/indexes/public/rules/trial"
 WHEEL = "demo-1.0-py3-none-any.whl"

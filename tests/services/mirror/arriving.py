@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +20,7 @@ from strongroom.services.mirror.parts import Parts
 from tests.archives.wheels import Wheel, metadata_of
 from tests.factories import a_mirror, an_upstream_file
 from tests.fakes import FrozenClock, SeededSecrets
+from tests.replacing import replace
 
 T = TypeVar("T")
 

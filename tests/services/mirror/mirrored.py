@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -17,6 +16,7 @@ from strongroom.core.names import ProjectName
 from strongroom.services.mirror.pages import PageMirror
 from strongroom.services.mirror.parts import Parts
 from tests.factories import DEMO, a_mirror
+from tests.replacing import replace
 from tests.services.house import House
 
 T = TypeVar("T")

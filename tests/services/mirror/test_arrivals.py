@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 
@@ -20,6 +20,7 @@ from strongroom.ports import Body, Missing, Origin
 from strongroom.services.mirror.arrivals import HELD_BACK_BYTES, RecentBytes
 from strongroom.services.mirror.fetches import AT_ONCE
 from tests.factories import a_mirror
+from tests.replacing import replace
 from tests.services.house import wait
 from tests.services.mirror.arriving import INDEX, LONG, WHEEL, Passage, begin, read_all, settle
 

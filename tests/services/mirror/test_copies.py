@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -22,6 +21,7 @@ from strongroom.services.mirror.copies import Keeping, KeptCopies
 from strongroom.services.mirror.writes import Writes
 from tests.factories import a_copy, an_upstream_file, sha256_of
 from tests.fakes import START
+from tests.replacing import replace
 from tests.services.house import wait
 from tests.services.mirror.arriving import WHEEL, Passage, begin, settle
 

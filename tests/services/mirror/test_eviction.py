@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -21,6 +20,7 @@ from strongroom.services.mirror.files import STILL_IN_USE, FileMirror
 from strongroom.services.mirror.parts import Parts
 from tests.factories import a_copy, a_file, a_name_list, a_project, an_index, an_upstream_file, sha256_of
 from tests.fakes import START
+from tests.replacing import replace
 from tests.services.house import House, wait
 from tests.services.mirror.arriving import PlainSeals
 

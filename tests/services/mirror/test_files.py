@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from strongroom.services.mirror import fetches
 from strongroom.services.mirror.arrivals import HELD_BACK_BYTES
 from strongroom.services.mirror.fetches import WRONG_FOR
 from tests.factories import a_mirror, an_upstream
+from tests.replacing import replace
 from tests.services.house import wait
 from tests.services.mirror.arriving import INDEX, LONG, SDIST, WHEEL, Passage, begin, digest_of, read_all, settle
 

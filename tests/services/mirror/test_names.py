@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -22,6 +21,7 @@ from strongroom.services.mirror.name_lists import NameLists
 from strongroom.services.mirror.names import UpstreamNames
 from tests.factories import PUBLIC, a_mirror, an_index, an_upstream, an_upstream_page
 from tests.fakes import START
+from tests.replacing import replace
 from tests.services.house import wait
 from tests.services.mirror.mirrored import Town, until
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -16,6 +15,7 @@ from strongroom.ports import Transaction
 from strongroom.services.mirror.pages import PageMirror
 from tests.factories import DEMO, PUBLIC, an_upstream
 from tests.fakes import START
+from tests.replacing import replace
 from tests.services.house import ThreadedCatalog
 from tests.services.mirror.mirrored import Town, at_mirror, until
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 
 import pytest
 
@@ -16,6 +15,7 @@ from strongroom.services.mirror import pages as pages_module
 from strongroom.services.mirror.pages import PageMirror
 from tests.factories import DEMO, an_index, an_upstream
 from tests.fakes import START
+from tests.replacing import replace
 from tests.services.mirror.mirrored import PlainSeals, Town, at_mirror, until
 
 WHEEL, NEXT = "demo-1.0-py3-none-any.whl", "demo-2.0-py3-none-any.whl"

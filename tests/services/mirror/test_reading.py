@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 
@@ -20,6 +19,7 @@ from strongroom.services.mirror.memory import Address
 from strongroom.services.mirror.reading import read_confirmation, read_page
 from tests.factories import DEMO, PUBLIC, UPSTREAM_URL, a_mirror, a_missing_page, sha256_of
 from tests.fakes import START
+from tests.replacing import replace
 
 ADDRESS = Address(PUBLIC, UPSTREAM_URL, DEMO)
 SILENCE = UpstreamFault("upstream-unreachable", "The upstream cannot be reached")

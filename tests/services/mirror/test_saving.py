@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -20,6 +19,7 @@ from strongroom.services.mirror.memory import Address
 from strongroom.services.mirror.saving import PageSaver
 from tests.factories import DEMO, PUBLIC, UPSTREAM_URL, a_mirror, an_upstream_file, an_upstream_page
 from tests.fakes import START
+from tests.replacing import replace
 from tests.services.house import ThreadedCatalog
 from tests.services.mirror.mirrored import until
 

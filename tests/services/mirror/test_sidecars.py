@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 
 import pytest
 
 from strongroom.core.errors import NotFound, UpstreamFault
 from strongroom.core.mirrored import UpstreamFile
 from strongroom.services.mirror.sidecars import metadata_url
+from tests.replacing import replace
 from tests.services.house import wait
 from tests.services.mirror.arriving import INDEX, METADATA, SDIST, Passage, begin, digest_of, kinds, offer_wheel, settle
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -16,6 +15,7 @@ from strongroom.ports import Origin, Part
 from strongroom.services.mirror import wheel_metadata
 from tests.archives.wheels import Wheel
 from tests.factories import a_mirror, an_upstream
+from tests.replacing import replace
 from tests.services.house import wait
 from tests.services.mirror.arriving import INDEX, METADATA, WHEEL, Passage, digest_of, kinds, offer_wheel, settle
 

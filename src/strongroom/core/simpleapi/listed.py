@@ -36,6 +36,8 @@ _URL = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 """Without credentials, spaces and backslashes, so that there is one reading of it."""
+_USUAL_URL = re.compile(r"https?://[A-Za-z0-9._-]{1,253}/[!\"$-\[\]^-~]*", re.ASCII)
+"""One of those that need no further look: without a port, an address in brackets, a fragment."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|///")
 """What `urljoin` takes for a path of the same host when the host is missing, and others don't."""
 _NAME = re.compile(r"[A-Za-z0-9._+%!~-]+", re.ASCII)
@@ -137,6 +139,8 @@ def clean(text: str, *, most: int = _LONGEST_REASON) -> str:
 
 def find_url(raw: str, page: Page) -> str | None:
     """Return the absolute http or https URL without fragment; None where there is none to ask."""
+    if _USUAL_URL.fullmatch(raw) and len(raw) <= _LONGEST_URL:
+        return raw
     text = raw.strip(" \t\r\n\f").partition("#")[0]
     if not text or len(text) > _LONGEST_URL or _NEVER_IN_URL.search(text):
         return None
@@ -198,7 +202,9 @@ def _find_time(raw: str | None) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(raw.strip())
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        if time.tzinfo is None:
+            return time.replace(tzinfo=UTC)
+        return time if time.tzinfo is UTC else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -13,6 +13,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
+from msgspec.structs import replace as change
+
 from strongroom.core.mirrored import Skipped, UpstreamFile, UpstreamPage
 from strongroom.core.model import ProjectStatus, Yank
 from strongroom.core.names import Filename, IndexName, ProjectName
@@ -139,7 +141,7 @@ def _read_status(raw: str | None) -> ProjectStatus:
 
 def _renew(known: UpstreamFile, found: UpstreamFile) -> UpstreamFile:
     """Return the file as it is offered now; its age is not rewritten afterwards."""
-    return replace(
+    return change(
         found,
         first_seen_at=known.first_seen_at,
         uploaded_at=known.uploaded_at or found.uploaded_at,
@@ -149,4 +151,4 @@ def _renew(known: UpstreamFile, found: UpstreamFile) -> UpstreamFile:
 
 def _vanish(known: UpstreamFile, now: datetime, *, reason: str) -> UpstreamFile:
     since = known.vanished_at or now
-    return replace(known, vanished_at=since, yank=Yank(f"{reason} since {since:%Y-%m-%d}"))
+    return change(known, vanished_at=since, yank=Yank(f"{reason} since {since:%Y-%m-%d}"))

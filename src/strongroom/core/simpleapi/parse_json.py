@@ -8,6 +8,7 @@ line of a wrong shape is told apart from a page of a wrong shape. Believes nothi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 
@@ -21,6 +22,33 @@ _METADATA_KEYS = ("core-metadata", "dist-info-metadata", "data-dist-info-metadat
 _NULL = msgspec.Raw(b"null")
 
 
+class _Hashes(msgspec.Struct, gc=False):
+    # Any, here and below: what upstreams write is judged line by line.
+    sha256: Any = None
+
+
+class _Line(msgspec.Struct, rename="kebab"):
+    """A file's line in the shape that nearly all have; what does not fit is read field by field."""
+
+    filename: str
+    url: str
+    hashes: _Hashes
+    requires_python: Any = None
+    yanked: Any = None
+    upload_time: Any = None
+    size: Any = None
+    provenance: Any = None
+    core_metadata: Any = None
+    dist_info_metadata: Any = None
+    data_dist_info_metadata: Any = None
+
+
+class _UsualPage(msgspec.Struct):
+    files: list[_Line]
+    meta: msgspec.Raw = _NULL
+    status: msgspec.Raw = msgspec.field(name="project-status", default=_NULL)
+
+
 class _Page(msgspec.Struct):
     files: list[msgspec.Raw]
     meta: msgspec.Raw = _NULL
@@ -30,7 +58,7 @@ class _Page(msgspec.Struct):
 def read_json(content: bytes) -> Contents:
     """Return what the page holds; raises `UpstreamFault`."""
     try:
-        page = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=_Page)
+        page = _decode_page(content.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         cause = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise bad_page(f"is not a JSON object with a list of files ({cause})") from None
@@ -40,7 +68,34 @@ def read_json(content: bytes) -> Contents:
     version = meta.get("api-version")
     check_api_version(version if isinstance(version, str) else None)
     status, reason = _read_status(page.status, meta)
-    return Contents(lines=_read_lines(page.files), status=status, status_reason=reason)
+    lines = _read_lines(page.files) if isinstance(page, _Page) else map(_read_usual_line, page.files)
+    return Contents(lines=lines, status=status, status_reason=reason)
+
+
+def _decode_page(content: bytes) -> _UsualPage | _Page:
+    """Return the page, with each line for itself if only one of them is of another shape than usual."""
+    try:
+        return msgspec.json.decode(content, type=_UsualPage)
+    except msgspec.ValidationError:
+        return msgspec.json.decode(content, type=_Page)
+
+
+def _read_usual_line(line: _Line) -> Listed:
+    metadata = line.core_metadata
+    if metadata is None:
+        metadata = line.dist_info_metadata if line.dist_info_metadata is not None else line.data_dist_info_metadata
+    return Listed(
+        line.filename,
+        line.url,
+        _text(line.hashes.sha256),
+        _text(line.requires_python),
+        _read_yank(line.yanked),
+        metadata is True or isinstance(metadata, dict),
+        pick_hash(metadata) if isinstance(metadata, dict) else None,
+        _text(line.upload_time),
+        line.size if type(line.size) is int else None,
+        _text(line.provenance),
+    )
 
 
 def _read_lines(files: list[msgspec.Raw]) -> Iterator[Listed | Skipped]:

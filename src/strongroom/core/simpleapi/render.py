@@ -21,6 +21,7 @@ from strongroom.core.pages import ProjectList, ProjectPage
 from strongroom.core.simpleapi.negotiate import PageType
 
 API_VERSION = "1.4"
+_LENGTH_WITHOUT_ZONE = len("2026-01-01T00:00:00.000000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ def render_project_list(projects: ProjectList, page_type: PageType) -> bytes:
 
 def render_upload_time(moment: datetime) -> str:
     """PEP 700: `yyyy-mm-ddThh:mm:ss.ffffffZ`, in UTC."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")[:_LENGTH_WITHOUT_ZONE] + "Z"
 
 
 class _Meta(msgspec.Struct):
