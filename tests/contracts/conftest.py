@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from strongroom.adapters.blobs.bucket import BucketBlobs
+from strongroom.adapters.blobs.bucket_store import open_bucket
 from strongroom.adapters.blobs.local import LocalBlobs
 from strongroom.adapters.blobs.memory import MemoryBlobs
 from strongroom.adapters.memory.catalog import MemoryCatalog
 from strongroom.adapters.sql.catalog import open_catalog
 from strongroom.ports import Blobs
+from tests.contracts.buckets import BucketServer, running_bucket
 from tests.contracts.driven import CHAIN_KEY, Driven, driven
 from tests.contracts.servers import TEMPLATE, PostgresServer, running_postgres
 
@@ -81,7 +84,29 @@ def catalog(request: pytest.FixtureRequest) -> Iterator[Driven]:
         yield it
 
 
-@pytest.fixture(params=("memory", "local"))
+@pytest.fixture(scope="session")
+def bucket_server() -> Iterator[BucketServer]:
+    """Start an S3 server."""
+    with running_bucket() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(bucket_server: BucketServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BucketBlobs:
+    """Open a place of its own in the bucket."""
+    for name, value in bucket_server.environment().items():
+        monkeypatch.setenv(name, value)
+    return BucketBlobs(open_bucket(bucket_server.make_url()), tmp_path, minimum_free_bytes=0)
+
+
+@pytest.fixture(params=("memory", "local", "bucket"))
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
-    """Open every blob store in turn."""
-    return MemoryBlobs() if request.param == "memory" else LocalBlobs(tmp_path, minimum_free_bytes=0)
+    """Open every blob store in turn; only asking for the bucket starts its server."""
+    match request.param:
+        case "memory":
+            return MemoryBlobs()
+        case "local":
+            return LocalBlobs(tmp_path, minimum_free_bytes=0)
+        case _:
+            opened: BucketBlobs = request.getfixturevalue("bucket")
+            return opened

@@ -72,6 +72,13 @@ class Blobs(Protocol):
         """Yield bytes start to stop (exclusive) in chunks; raises `StorageFault` when missing."""
         ...
 
+    async def link(self, sha256: Sha256, *, seconds: int) -> str | None:
+        """Return a URL where the bytes can be fetched for so long, without credentials; None where none is made.
+
+        Raises `StorageFault` when the blob is missing, `Unavailable`.
+        """
+        ...
+
     async def check(self) -> None:
         """Return if bytes could be kept now; cheap. Raises `StorageFull`, `StorageFault`, `Unavailable` otherwise."""
         ...

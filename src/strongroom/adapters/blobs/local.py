@@ -113,6 +113,9 @@ class LocalBlobs:
         """Remove the blob, if it is there. After a power loss it may be back, for the next sweep."""
         await self._run(lambda: self._remove(sha256))
 
+    async def link(self, sha256: Sha256, *, seconds: int) -> None:
+        """Return None: clients reach a directory only through the server."""
+
     async def check(self) -> None:
         """Make a temporary file and remove it; raises `StorageFull`, `StorageFault`."""
         await self._run(lambda: self._open_incoming().remove())

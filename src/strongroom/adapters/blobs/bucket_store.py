@@ -1,0 +1,85 @@
+"""The way to the bucket that a URL names: which kind of store, and the time limits of each call.
+
+Credentials, endpoint and region come from the environment variables that each store's
+own tools use (`AWS_*`, `GOOGLE_*`, `AZURE_*`), read by obstore; nothing here sees them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from obstore.exceptions import BaseError
+from obstore.store import AzureStore, GCSStore, S3Store
+
+from strongroom.core.errors import ConfigurationFault
+
+if TYPE_CHECKING:  # there is no such name while the program runs
+    from obstore.store import BackoffConfig, ClientConfig, RetryConfig, S3Config
+
+BucketStore = S3Store | GCSStore | AzureStore
+
+_ENDPOINTS = (
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT",
+    "GOOGLE_BASE_URL",
+    "AZURE_STORAGE_ENDPOINT",
+    "AZURE_ENDPOINT",
+)
+
+
+def open_bucket(url: str, environment: Mapping[str, str] = os.environ) -> BucketStore:
+    """Return the store of `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`; asks it nothing.
+
+    Raises `ConfigurationFault` when the environment does not say enough.
+    """
+    parts = urlsplit(url)
+    prefix = parts.path.strip("/") or None
+    client, retry = client_limits(allows_http=_has_plain_endpoint(environment)), retry_limits()
+    try:
+        match parts.scheme:
+            case "s3":
+                config: S3Config = {}
+                if "AWS_CHECKSUM_ALGORITHM" not in environment:
+                    config["checksum_algorithm"] = "sha256"  # the store compares it with what arrived
+                return S3Store(parts.netloc, prefix=prefix, config=config, client_options=client, retry_config=retry)
+            case "gs":
+                return GCSStore(parts.netloc, prefix=prefix, client_options=client, retry_config=retry)
+            case _:
+                return AzureStore(parts.netloc, prefix=prefix, client_options=client, retry_config=retry)
+    except (BaseError, ValueError):  # their text may quote what is in the variables
+        raise ConfigurationFault(
+            "bucket-settings",
+            f"The bucket {url} cannot be used with what the environment says of its store",
+            "Check its variables (AWS_*, GOOGLE_*, AZURE_*); docs/buckets.md names them.",
+        ) from None
+
+
+def client_limits(*, allows_http: bool) -> ClientConfig:
+    """Return the time limits of one request; `timeout` includes the body, which is a few megabytes at most."""
+    return {
+        "allow_http": allows_http,
+        "connect_timeout": timedelta(seconds=3),
+        "read_timeout": timedelta(seconds=10),
+        "timeout": timedelta(seconds=30),
+        "default_content_type": "application/octet-stream",
+    }
+
+
+def retry_limits() -> RetryConfig:
+    """Return how often a request is made again: after a 5xx, and, where it only reads, a lost connection."""
+    backoff: BackoffConfig = {
+        "init_backoff": timedelta(milliseconds=100),
+        "max_backoff": timedelta(seconds=2),
+        "base": 2,
+    }
+    return {"max_retries": 3, "retry_timeout": timedelta(seconds=30), "backoff": backoff}
+
+
+def _has_plain_endpoint(environment: Mapping[str, str]) -> bool:
+    """Return whether somebody wrote down an endpoint without TLS: then he wants it."""
+    return any(environment.get(name, "").lower().startswith("http:") for name in _ENDPOINTS)
