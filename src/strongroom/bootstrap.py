@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
@@ -36,6 +37,7 @@ from strongroom.services.exemptions import Exemptions
 from strongroom.services.explain import Explain
 from strongroom.services.importing import Importing
 from strongroom.services.indexes import Indexes
+from strongroom.services.key import demand_same_key
 from strongroom.services.mirror.asked import AskedCounter
 from strongroom.services.mirror.files import FileMirror
 from strongroom.services.mirror.mirror import Mirroring, Passage
@@ -54,6 +56,9 @@ from strongroom.services.tokens import Tokens
 from strongroom.services.trial import Trial
 from strongroom.services.upkeep import Upkeep
 
+if TYPE_CHECKING:  # its library is an extra, and takes its time to load
+    from strongroom.adapters.blobs.bucket import BucketBlobs
+
 _SWITCH_SECONDS = 0.0005
 """How long a thread that reads an upstream's page may keep the event loop waiting: ten times shorter than is usual.
 
@@ -65,11 +70,12 @@ Measured on two cores while pages of 4,000 files are read: 0.8 instead of 5.3 mi
 async def open_store(settings: Settings) -> AsyncIterator[Services]:
     """Open the stores and yield the use cases; raises `ConfigurationFault`, `Unavailable`."""
     make_data_directory(settings.directory)
-    secrets = open_secrets(settings.directory)
+    secrets = open_secrets(settings.directory, settings.key_path)
     async with AsyncExitStack() as stack:
         catalog = await asyncio.to_thread(open_catalog, settings.database_url, chain_key=secrets.derive_key("audit"))
         stack.push_async_callback(catalog.close)
-        blobs = LocalBlobs(settings.directory, settings.min_free_bytes)
+        await demand_same_key(catalog, secrets)
+        blobs = open_blobs(settings)
         inspector = ProcessInspector()
         stack.push_async_callback(inspector.close)
         clock, passwords = SystemClock(), Argon2Passwords()
@@ -103,6 +109,23 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
             trial=Trial(catalog, clock),
             upkeep=Upkeep(catalog, blobs, clock, incoming=blobs),
         )
+
+
+def open_blobs(settings: Settings) -> LocalBlobs | BucketBlobs:
+    """Return where the files are; a bucket is asked nothing yet. Raises `ConfigurationFault`, `StorageFault`."""
+    if not settings.blobs:
+        return LocalBlobs(settings.directory, settings.min_free_bytes)
+    try:
+        from strongroom.adapters.blobs.bucket import BucketBlobs
+        from strongroom.adapters.blobs.bucket_store import open_bucket
+    except ImportError:
+        raise ConfigurationFault(
+            "bucket-extra",
+            "Files are to be kept in a bucket, and the library for that is not installed",
+            "Install `strongroom[bucket]`.",
+        ) from None
+    bucket = open_bucket(settings.blobs)
+    return BucketBlobs(bucket, settings.directory, minimum_free_bytes=settings.min_free_bytes)
 
 
 def _open_passage(settings: Settings, *, catalog: Catalog, blobs: Blobs, secrets: Secrets) -> Passage:

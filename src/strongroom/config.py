@@ -37,6 +37,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     data: Annotated[str, Meta(description="the data directory: database, blobs and key")] = "strongroom-data"
     database: Annotated[str, Meta(description="the catalog's URL; empty: SQLite in the data directory")] = ""
+    blobs: Annotated[
+        str,
+        Meta(
+            description="the bucket that keeps the files: s3://bucket/prefix, gs://bucket/prefix or az://container/prefix; "
+            "empty: a directory in `data`"
+        ),
+    ] = ""
+    key_file: Annotated[
+        str, Meta(description="the file with the server's key, the same on all nodes; empty: `secret.key` in `data`")
+    ] = ""
     host: Annotated[str, Meta(description="the address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535, description="the port to listen on")] = 8000
     workers: Annotated[int, Meta(ge=1, le=64, description="worker processes")] = 1
@@ -57,6 +67,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 30
     body_seconds: Annotated[Count, Meta(description="how long a client may take to send a whole body")] = 3600
     drain_seconds: Annotated[Count, Meta(description="how long requests in flight may go on after SIGTERM")] = 20
+    jobs: Annotated[
+        bool, Meta(description="take turns at the jobs that one process does for all; no: leave them to `worker`")
+    ] = True
     access_log: Annotated[bool, Meta(description="log a line for each request")] = False
     default_upstream: Annotated[
         str,
@@ -81,6 +94,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def directory(self) -> Path:
         """Return the data directory as a path."""
         return Path(self.data).absolute()
+
+    @property
+    def key_path(self) -> Path | None:
+        """Return the key file as a path; None where it is the one in the data directory."""
+        return Path(self.key_file).absolute() if self.key_file else None
 
     @property
     def database_url(self) -> str:
@@ -207,9 +225,24 @@ def _check_upstream(value: object) -> str:
     return checked.url
 
 
+def _check_blobs(value: object) -> str:
+    url = str(value).rstrip("/")
+    parts = urlsplit(url)
+    if not url:
+        return ""
+    if parts.scheme not in ("s3", "gs", "az") or not _BUCKET.fullmatch(parts.netloc):
+        raise ValueError("write s3://bucket/prefix, gs://bucket/prefix or az://container/prefix, without credentials")
+    if parts.query or parts.fragment or not _PREFIX.fullmatch(parts.path):
+        raise ValueError("a prefix consists of letters, digits and the characters . _ - between slashes")
+    return url
+
+
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _USERINFO = re.compile(r"//.*@")
 _LISTS = ("trusted_proxies", "upstream_networks")
 _CHECKS: dict[str, Callable[[object], object]] = {
+    "blobs": _check_blobs,
     "default_index": _check_index,
     "public_url": _check_url,
     "root_path": _check_root_path,

@@ -83,3 +83,48 @@ def test_the_clock_tells_the_time_in_utc() -> None:
     now = SystemClock().now()
     assert now.tzinfo is UTC
     assert abs(datetime.now(UTC) - now) < timedelta(minutes=1)
+
+
+def put_key(path: Path, *, mode: int = 0o400) -> Path:
+    """Make a key file as an operator does."""
+    path.write_bytes(bytes(range(32)))
+    path.chmod(mode)
+    return path
+
+
+def test_a_named_key_file_is_read_and_nothing_is_made(tmp_path: Path) -> None:
+    """Two nodes with the same file and directories of their own have the same keys."""
+    key_file = put_key(tmp_path / "shared.key")
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    one, two = (open_secrets(tmp_path / name, key_file) for name in ("a", "b"))
+    assert one.derive_key("audit") == two.derive_key("audit")
+    assert not list((tmp_path / "a").iterdir())
+
+
+def test_a_named_key_file_that_is_missing_is_not_made(tmp_path: Path) -> None:
+    """Each node would make another one; the hint says what to do."""
+    with pytest.raises(ConfigurationFault) as raised:
+        open_secrets(tmp_path, tmp_path / "shared.key")
+    assert raised.value.code == "secret-key-missing"
+    assert "/dev/urandom" in raised.value.hint
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("mode", "is_taken"), [(0o440, True), (0o640, True), (0o660, False), (0o604, False)])
+def test_a_named_key_file_may_be_read_by_a_group(tmp_path: Path, mode: int, *, is_taken: bool) -> None:
+    """That is how container platforms give out secrets; nobody else may read it, and no group write it."""
+    key_file = put_key(tmp_path / "shared.key", mode=mode)
+    if is_taken:
+        assert open_secrets(tmp_path, key_file).derive_key("audit")
+        return
+    with pytest.raises(ConfigurationFault) as raised:
+        open_secrets(tmp_path, key_file)
+    assert raised.value.code == "secret-key-open"
+
+
+def test_a_key_file_that_is_no_file_is_said_in_words(tmp_path: Path) -> None:
+    """A directory, as container engines make one where a mounted file is missing."""
+    with pytest.raises(ConfigurationFault) as raised:
+        open_secrets(tmp_path, tmp_path)
+    assert raised.value.code == "secret-key-unreadable"

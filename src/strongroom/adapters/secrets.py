@@ -1,7 +1,7 @@
 """Randomness of the machine, and the server's own key in a file.
 
 Decides how the key is made, kept and refused. What is derived from it for which
-purpose is said by those who ask.
+purpose is said by those who ask, and whether it is the catalog's, by `services/key.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from strongroom.core.errors import ConfigurationFault
 
 KEY_FILE_NAME = "secret.key"
 _KEY_BYTES = 32
+_NOBODY_ELSE = 0o077
+_GROUP_MAY_READ = 0o037
+"""Who has to stay out of a key file that was put there: container platforms give secrets to a group."""
 
 
 class FileSecrets:
@@ -35,19 +38,30 @@ class FileSecrets:
         return hmac.new(self._key, b"strongroom key: " + purpose.encode(), hashlib.sha256).digest()
 
 
-def open_secrets(directory: Path) -> FileSecrets:
-    """Read the key in the directory, or make it; raises `ConfigurationFault`."""
-    path = directory / KEY_FILE_NAME
+def open_secrets(directory: Path, key_file: Path | None = None) -> FileSecrets:
+    """Read the key from its file, or from the directory, where it is made when there is none.
+
+    A file that was named is not made: nodes that each made a key would not understand
+    each other. Raises `ConfigurationFault`.
+    """
+    path = key_file or directory / KEY_FILE_NAME
     try:
+        if key_file is not None:
+            return FileSecrets(_read_key(path, forbidden=_GROUP_MAY_READ))
         if not path.exists():
             _make_key(path)
-        return FileSecrets(_read_key(path))
-    except OSError as error:
+        return FileSecrets(_read_key(path, forbidden=_NOBODY_ELSE))
+    except FileNotFoundError as error:
+        if key_file is None:
+            raise _unusable(path, error) from error
         raise ConfigurationFault(
-            "secret-key-unreadable",
-            f"The key file {path} cannot be used: {error.strerror}",
-            "Start the program as the owner of the data directory.",
+            "secret-key-missing",
+            f"There is no key file {path}",
+            "Copy the one that the other nodes use (secret.key in the data directory of the first). "
+            f"For the very first node make one: (umask 077; head -c {_KEY_BYTES} /dev/urandom > {path})",
         ) from error
+    except OSError as error:
+        raise _unusable(path, error) from error
 
 
 def _make_key(path: Path) -> None:
@@ -70,11 +84,19 @@ def _make_key(path: Path) -> None:
         os.close(directory)
 
 
-def _read_key(path: Path) -> bytes:
+def _unusable(path: Path, error: OSError) -> ConfigurationFault:
+    return ConfigurationFault(
+        "secret-key-unreadable",
+        f"The key file {path} cannot be used: {error.strerror}",
+        "Start the program as the user who may read it.",
+    )
+
+
+def _read_key(path: Path, *, forbidden: int) -> bytes:
     with path.open("rb") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         key = file.read(_KEY_BYTES + 1)
-    if mode & 0o077:
+    if mode & forbidden:
         raise ConfigurationFault(
             "secret-key-open",
             f"The key file {path} can be read by others (mode {mode:04o})",

@@ -21,7 +21,7 @@ import click
 from strongroom.cli.command import Command, wants_json
 from strongroom.cli.exits import REFUSED, Ended
 from strongroom.cli.output import print_json
-from strongroom.cli.store import chosen_settings, run
+from strongroom.cli.store import chosen_settings, has_store, run
 from strongroom.core.errors import StrongroomError
 
 if TYPE_CHECKING:  # takes long to import, and `--help` does not need it
@@ -123,10 +123,9 @@ def _look_at_directory(settings: Settings) -> Iterator[Finding]:
 
 
 def _look_at_store(settings: Settings) -> Iterator[Finding]:
-    from strongroom.adapters.secrets import KEY_FILE_NAME
     from strongroom.adapters.sql.migrate import HEAD
 
-    if not (settings.directory / KEY_FILE_NAME).exists():
+    if not has_store(settings):
         yield Finding("store", Grade.WARNING, "there is none yet", "The first start of the server makes it.")
         return
     yield _try("secret key", lambda: _read_key(settings))
@@ -136,7 +135,7 @@ def _look_at_store(settings: Settings) -> Iterator[Finding]:
 def _read_key(settings: Settings) -> str:
     from strongroom.adapters.secrets import open_secrets
 
-    open_secrets(settings.directory)
+    open_secrets(settings.directory, settings.key_path)
     return "only its owner can read it"
 
 

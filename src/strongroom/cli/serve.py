@@ -21,12 +21,14 @@ from strongroom.core.errors import ConfigurationFault
 
 @click.command(name="serve", cls=Command)
 @click.option("--database", help="The catalog's URL; SQLite in the data directory by default.")
+@click.option("--key-file", help="The file with the server's key, the same on all nodes.")
 @click.option("--host", help="The address to listen on (127.0.0.1).")
 @click.option("--port", type=int, help="The port to listen on (8000).")
 @click.option("--workers", type=int, help="How many worker processes (1).")
 @click.option("--public-url", help="The URL that clients use, when a proxy stands in front.")
 @click.option("--root-path", help="The path prefix that a proxy puts in front.")
 @click.option("--trusted-proxies", help="Networks whose X-Forwarded-For is believed, separated by commas.")
+@click.option("--jobs/--no-jobs", default=None, help="Do the regular jobs, or leave them to `strongroom worker`.")
 @click.option("--access-log/--no-access-log", default=None, help="Log a line for each request.")
 @click.pass_context
 def command(context: click.Context, /, **flags: Any) -> None:  # Any: values as click parsed them

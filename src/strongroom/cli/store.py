@@ -29,16 +29,24 @@ def chosen_settings() -> Settings:
     return load_settings(click.get_current_context().obj or {})
 
 
+def has_store(settings: Settings) -> bool:
+    """Return whether somebody has made the store; one in a database is asked for by opening it."""
+    from strongroom.adapters.secrets import KEY_FILE_NAME
+
+    if settings.key_path is None:
+        return (settings.directory / KEY_FILE_NAME).exists()
+    return bool(settings.database) or settings.directory.exists()
+
+
 def run(use_case: Callable[[Services, Caller], Awaitable[T]], *, makes_store: bool = False) -> T:
     """Open the store, run the use case as the operator and close the store.
 
     Raises `NotFound` when there is no store, unless the command may make one.
     """
-    from strongroom.adapters.secrets import KEY_FILE_NAME
     from strongroom.bootstrap import first_upstream, local_operator, open_store
 
     settings = chosen_settings()
-    if not makes_store and not (settings.directory / KEY_FILE_NAME).exists():
+    if not makes_store and not has_store(settings):
         raise NotFound(
             "store-missing",
             f"There is no store in {settings.directory}",
