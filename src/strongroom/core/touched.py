@@ -6,8 +6,10 @@ touched never reaches a replica. Does not load the rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TypeAlias, TypeVar, assert_never
 
 from strongroom.core.events import (
     Deleted,
@@ -38,13 +40,14 @@ from strongroom.core.events import (
 )
 from strongroom.core.names import Filename, IndexName, ProjectName, TokenId, UserName
 
+K = TypeVar("K")
 ProjectKey: TypeAlias = tuple[IndexName, ProjectName]
 FileKey: TypeAlias = tuple[IndexName, Filename]
 
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """Keys of rows, without doubles and in the order in which events named them; `everybody` is all users.
+    """Keys of rows, in the order in which events named them; `everybody` is all users.
 
     An index stands for its settings and the names that it holds, a user for his grants
     too, a file for what its deletion leaves.
@@ -59,31 +62,24 @@ class Touched:
     promotions: tuple[str, ...] = ()
     everybody: bool = False
 
-    def __or__(self, other: Touched) -> Touched:
-        """Return the keys of both."""
-        return Touched(
-            indexes=(*self.indexes, *other.indexes),
-            projects=(*self.projects, *other.projects),
-            files=(*self.files, *other.files),
-            users=(*self.users, *other.users),
-            tokens=(*self.tokens, *other.tokens),
-            exemptions=(*self.exemptions, *other.exemptions),
-            promotions=(*self.promotions, *other.promotions),
-            everybody=self.everybody or other.everybody,
-        ).once()
 
-    def once(self) -> Touched:
-        """Return each key once."""
-        return Touched(
-            indexes=tuple(dict.fromkeys(self.indexes)),
-            projects=tuple(dict.fromkeys(self.projects)),
-            files=tuple(dict.fromkeys(self.files)),
-            users=tuple(dict.fromkeys(self.users)),
-            tokens=tuple(dict.fromkeys(self.tokens)),
-            exemptions=tuple(dict.fromkeys(self.exemptions)),
-            promotions=tuple(dict.fromkeys(self.promotions)),
-            everybody=self.everybody,
-        )
+def unite(parts: Iterable[Touched]) -> Touched:
+    """Return the keys of all, each once."""
+    every = tuple(parts)
+
+    def once(keys: Iterable[tuple[K, ...]]) -> tuple[K, ...]:
+        return tuple(dict.fromkeys(chain.from_iterable(keys)))
+
+    return Touched(
+        indexes=once(part.indexes for part in every),
+        projects=once(part.projects for part in every),
+        files=once(part.files for part in every),
+        users=once(part.users for part in every),
+        tokens=once(part.tokens for part in every),
+        exemptions=once(part.exemptions for part in every),
+        promotions=once(part.promotions for part in every),
+        everybody=any(part.everybody for part in every),
+    )
 
 
 def touched_by(event: Event) -> Touched:
@@ -99,7 +95,7 @@ def touched_by(event: Event) -> Touched:
             return Touched(promotions=(event.promotion,))
         case Promoted() | PromotionUndone():
             files = _project(event.index, event.project, filenames=event.filenames)
-            return files | Touched(promotions=(event.promotion,))
+            return replace(files, promotions=(event.promotion,))
         case ExemptionRequested() | ExemptionDecided():
             return Touched(exemptions=(event.exemption,))
         case IndexCreated() | IndexChanged() | NameHeld() | NameReleased():

@@ -21,6 +21,7 @@ from strongroom.ports.passage import (
     Reservations,
     UpstreamPages,
 )
+from strongroom.ports.replica import FollowedServer, OpenPrimary, Primary
 from strongroom.ports.tables import Events, Files, Indexes, Leases, Projects, Tokens, Turns, Users
 from strongroom.ports.upstream import Body, Missing, Origin, PageBody, Part, Unchanged, UpstreamClient
 
@@ -38,6 +39,7 @@ __all__ = [
     "Events",
     "Exemptions",
     "Files",
+    "FollowedServer",
     "Incoming",
     "Indexes",
     "Inspector",
@@ -47,10 +49,12 @@ __all__ = [
     "Missing",
     "NameKnowledge",
     "NameLists",
+    "OpenPrimary",
     "Origin",
     "PageBody",
     "Part",
     "Passwords",
+    "Primary",
     "Projects",
     "Promotions",
     "Reservations",

@@ -21,6 +21,7 @@ from strongroom.ports.passage import (
     Reservations,
     UpstreamPages,
 )
+from strongroom.ports.replica import FollowedServer
 from strongroom.ports.tables import Events, Files, Indexes, Leases, Projects, Tokens, Turns, Users
 
 T = TypeVar("T")
@@ -44,6 +45,7 @@ class Transaction:
     asked_names: AskedNames
     exemptions: Exemptions
     promotions: Promotions
+    followed: FollowedServer
     turns: Turns
 
     def name_facts(self, name: ProjectName) -> NameFacts:

@@ -115,6 +115,10 @@ class Events(Protocol):
         """Chain the event and return its serial."""
         ...
 
+    def copy(self, entry: Entry) -> None:
+        """Store an entry of another server's log as it was chained there; raises `Conflict` unless it is the next."""
+        ...
+
     def serial(self) -> int:
         """Return the serial of the last event; 0 when there is none."""
         ...

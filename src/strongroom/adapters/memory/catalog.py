@@ -11,6 +11,7 @@ from threading import Lock
 from typing import TypeVar
 
 from strongroom.adapters.memory.accounts import MemoryTokens, MemoryUsers
+from strongroom.adapters.memory.followed import MemoryFollowed
 from strongroom.adapters.memory.log import MemoryEvents, MemoryLeases
 from strongroom.adapters.memory.packages import MemoryFiles, MemoryIndexes, MemoryProjects
 from strongroom.adapters.memory.passage import (
@@ -93,5 +94,6 @@ class MemoryCatalog:
             asked_names=MemoryAskedNames(state),
             exemptions=MemoryExemptions(state),
             promotions=MemoryPromotions(state),
+            followed=MemoryFollowed(state),
             turns=MemoryTurns(state),
         )

@@ -29,6 +29,11 @@ class MemoryEvents:
         entries[serial] = Entry(serial=serial, at=at, actor=actor, event=event, chain_hash=link)
         return serial
 
+    def copy(self, entry: Entry) -> None:
+        entries = self._state.changing().entries
+        require(holds=entry.serial == len(entries) + 1, otherwise=f"The entry {entry.serial} is not the next")
+        entries[entry.serial] = entry
+
     def serial(self) -> int:
         return len(self._state.entries)
 

@@ -16,6 +16,7 @@ from strongroom.core.mirrored import AskedName, Copy, NameList, UpstreamPage
 from strongroom.core.model import File, Index, Lease, Project, SetupLink, Tombstone, User
 from strongroom.core.names import Filename, IndexName, ProjectName, ProjectPattern, TokenId, UserName
 from strongroom.core.promotions import Promotion
+from strongroom.core.replica import Followed
 from strongroom.core.reservations import Reservation
 from strongroom.core.turns import Turn
 
@@ -41,6 +42,7 @@ class State:
     asked_names: dict[tuple[IndexName, ProjectName], AskedName] = field(default_factory=dict)
     exemptions: dict[str, Exemption] = field(default_factory=dict)
     promotions: dict[str, Promotion] = field(default_factory=dict)
+    followed: dict[int, Followed] = field(default_factory=dict)
     turns: dict[str, Turn] = field(default_factory=dict)
     is_writable: bool = False
 

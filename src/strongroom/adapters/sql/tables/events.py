@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, insert, select
 
 from strongroom.adapters.sql.rows import AnyRow
 from strongroom.adapters.sql.schema import events
+from strongroom.core.errors import Conflict
 from strongroom.core.events import (
     FIRST_HASH,
     Actor,
@@ -47,18 +48,14 @@ class SqlEvents:
         link = chain_hash(
             self._chain_key, previous, body=entry_body(serial=serial, at=at, actor=actor, event_json=event_json)
         )
-        values = {
-            "serial": serial,
-            "at": at,
-            "actor_name": actor.name,
-            "actor_address": actor.address,
-            "actor_client": actor.client,
-            "project_name": _project_of(event),
-            "event_json": event_json,
-            "chain_hash": link,
-        }
-        self._connection.execute(_APPEND, values)
+        self._insert(Entry(serial=serial, at=at, actor=actor, event=event, chain_hash=link))
         return serial
+
+    def copy(self, entry: Entry) -> None:
+        """Store an entry of another server's log as it was chained there; raises `Conflict` unless it is the next."""
+        if entry.serial != self.serial() + 1:
+            raise Conflict("conflict", f"The entry {entry.serial} is not the next")
+        self._insert(entry)
 
     def serial(self) -> int:
         """Return the serial of the last event; 0 when there is none."""
@@ -77,6 +74,19 @@ class SqlEvents:
         if project is not None:
             statement = statement.where(events.c.project_name == project)
         return tuple(_entry(row) for row in self._connection.execute(statement, {"most": limit}))
+
+    def _insert(self, entry: Entry) -> None:
+        values = {
+            "serial": entry.serial,
+            "at": entry.at,
+            "actor_name": entry.actor.name,
+            "actor_address": entry.actor.address,
+            "actor_client": entry.actor.client,
+            "project_name": _project_of(entry.event),
+            "event_json": encode_event(entry.event),
+            "chain_hash": entry.chain_hash,
+        }
+        self._connection.execute(_APPEND, values)
 
     def _head(self) -> tuple[int, bytes]:
         row = self._connection.execute(_HEAD).one_or_none()

@@ -1,0 +1,102 @@
+"""The catalog of a replica: every change but the primary's own is refused.
+
+No change is made without an event, and no upload without a lease: so refusing these two
+refuses everything, whoever asks. Caches of upstreams, times of last use and the sweep go
+on; they write neither. Looks at each transaction anew, so that a promotion counts at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NoReturn, TypeVar
+
+from strongroom.core.errors import Forbidden
+from strongroom.core.events import Actor, Entry, Event
+from strongroom.core.model import Lease, SetupLink
+from strongroom.core.names import ProjectName
+from strongroom.ports import Catalog, Events, Leases, Transaction
+
+T = TypeVar("T")
+
+
+class ReadOnlyReplica:
+    """`ports.Catalog` in front of another one; passes everything on where nobody is followed."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self.read = catalog.read
+        self.change_mark = catalog.change_mark  # asked before each page that is served: no call more than needed
+        self.check = catalog.check
+        self.waiting_writes = catalog.waiting_writes
+        self.close = catalog.close
+
+    async def write(self, fn: Callable[[Transaction], T]) -> T:
+        """Run the function; on a replica it raises `Forbidden` as soon as it would change something."""
+        return await self._catalog.write(lambda tx: fn(_guarded(tx)))
+
+
+def refuse(url: str) -> NoReturn:
+    """Raise `Forbidden` with where to go instead."""
+    raise Forbidden(
+        "replica",
+        f"This is a replica of {url}, and takes no changes",
+        f"Publish and administer there: {url}. If it is gone for good: `strongroom replicate --promote`.",
+    )
+
+
+def _guarded(tx: Transaction) -> Transaction:
+    followed = tx.followed.find()
+    if followed is None:
+        return tx
+    return replace(tx, events=_Events(tx.events, followed.url), leases=_Leases(tx.leases, followed.url))
+
+
+@dataclass(frozen=True, slots=True)
+class _Events:
+    """A log that is read and not written."""
+
+    _events: Events
+    _url: str
+
+    def append(self, event: Event, *, at: datetime, actor: Actor) -> int:
+        refuse(self._url)
+
+    def copy(self, entry: Entry) -> None:
+        refuse(self._url)
+
+    def serial(self) -> int:
+        return self._events.serial()
+
+    def since(self, serial: int, limit: int = 1000) -> tuple[Entry, ...]:
+        return self._events.since(serial, limit)
+
+    def latest(self, limit: int, *, before: int | None = None, project: ProjectName | None = None) -> tuple[Entry, ...]:
+        return self._events.latest(limit, before=before, project=project)
+
+
+@dataclass(frozen=True, slots=True)
+class _Leases:
+    """Leases that end and do not begin."""
+
+    _leases: Leases
+    _url: str
+
+    def add(self, lease: Lease) -> None:
+        refuse(self._url)
+
+    def replace(self, lease: Lease) -> None:
+        self._leases.replace(lease)
+
+    def remove(self, lease_id: str) -> None:
+        self._leases.remove(lease_id)
+
+    def list(self) -> tuple[Lease, ...]:
+        return self._leases.list()
+
+    def put_setup_link(self, link: SetupLink) -> None:
+        refuse(self._url)
+
+    def take_setup_link(self, digest: bytes) -> SetupLink | None:
+        refuse(self._url)
