@@ -1,0 +1,147 @@
+"""The files under `deploy/` say what the program knows, hold no secret, and let nothing run with more than it needs."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+from strongroom.cli.main import cli
+from strongroom.config import describe_settings
+from tests.deploy.files import (
+    CONTAINERFILE,
+    DEPLOY,
+    ROOT,
+    TEXTS,
+    command_lines,
+    compose,
+    containers,
+    manifests,
+    pods,
+)
+
+USER = 10001
+VARIABLES = {f"STRONGROOM_{name.upper()}" for name in describe_settings()}
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_every_variable_is_a_setting(path: Path) -> None:
+    """No file sets a variable that the program does not read."""
+    assert set(re.findall(r"\bSTRONGROOM_[A-Z_]*[A-Z]\b", path.read_text())) <= VARIABLES
+
+
+def test_every_command_line_can_be_parsed() -> None:
+    """Whatever starts the program calls a command that there is, with flags that it has."""
+    lines = command_lines()
+    assert {line[0] for line in lines} == {"serve", "worker"}
+    for line in lines:
+        context = click.Context(cli)
+        command = cli.get_command(context, line[0])
+        assert command is not None, line
+        command.make_context(line[0], list(line[1:]), parent=context)  # raises for a flag that is not there
+
+
+def test_the_image_is_made_of_what_is_there() -> None:
+    """What is copied exists, is let through to the build, and the extras are extras of the project."""
+    text = CONTAINERFILE.read_text()
+    copied = [word for line in re.findall(r"^COPY (?!--from)(.*)$", text, re.M) for word in line.split()[:-1]]
+    assert copied
+    assert all((ROOT / name).exists() for name in copied)
+    allowed = set(re.findall(r"^!(\S+)$", (DEPLOY / "Containerfile.dockerignore").read_text(), re.M))
+    assert set(copied) == allowed
+    (extras,) = re.findall(r'"\.\[([\w,]+)\]"', text)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert set(extras.split(",")) <= set(project["optional-dependencies"])
+
+
+def test_the_image_is_not_run_by_root() -> None:
+    """Its last word on users is a number that is not root's, the same in compose's hints and in Kubernetes."""
+    assert re.findall(r"^USER (.*)$", CONTAINERFILE.read_text(), re.M) == [f"{USER}:{USER}"]
+    assert {pod["securityContext"]["runAsUser"] for pod in pods()} == {USER}
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_no_file_names_a_registry_or_holds_a_secret(path: Path) -> None:
+    """Images have no host, hosts are examples, and what is secret is empty or a reference."""
+    text = path.read_text()
+    hosts = set(re.findall(r"\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|io|org|net|dev|cloud)\b(?!/v|/\w+:)", text))
+    assert hosts <= {"kubernetes.io", "app.kubernetes.io"}
+    for name, value in re.findall(r"(?<!\{)\b(\w*(?:PASSWORD|SECRET|KEY)\w*)[=:] *(\S*)", text):
+        assert value in {"", "..."} or value.startswith(("$", "./", "/", "%")), name
+
+
+def test_compose_asks_for_what_the_example_has() -> None:
+    """Each variable of the compose file is in the example, and none there is for nothing; defaults agree."""
+    asked = dict(re.findall(r"\$\{(\w+):[-?]([^}]*)\}", (DEPLOY / "compose.yaml").read_text()))
+    offered = dict(re.findall(r"^(\w+)=(.*)$", (DEPLOY / "env.example").read_text(), re.M))
+    assert set(asked) == set(offered)
+    assert {name: default for name, default in asked.items() if default} == {
+        name: offered[name] for name, default in asked.items() if default
+    }
+
+
+def test_compose_lets_only_caddy_be_reached() -> None:
+    """One service has ports; the stores are in a network without a way out; everything is hardened."""
+    services = compose()["services"]
+    assert [name for name, service in services.items() if "ports" in service] == ["caddy"]
+    assert compose()["networks"]["stores"]["internal"] is True
+    assert {name for name, service in services.items() if service["networks"] == ["stores"]} == {
+        "postgres",
+        "object-store",
+    }
+    for name, service in services.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert ("cap_add" in service) == ("build" not in service), name
+
+
+def test_compose_nodes_believe_their_proxy_and_nobody_else() -> None:
+    """The trusted network is the one where only Caddy and the nodes are."""
+    networks, services = compose()["networks"], compose()["services"]
+    (front,) = networks["front"]["ipam"]["config"]
+    assert services["node-1"]["environment"]["STRONGROOM_TRUSTED_PROXIES"] == front["subnet"]
+    assert ipaddress.ip_network(front["subnet"]).is_private
+    nodes = [name for name in services if name.startswith("node-")]
+    assert services["caddy"]["environment"]["NODES"].split() == [f"{name}:8000" for name in nodes]
+    assert len(nodes) == 3
+
+
+def test_containers_in_kubernetes_are_confined() -> None:
+    """No pod has a token of the cluster, no container root, a way to become it, or a root file system to write to."""
+    for pod in pods():
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in containers():
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert "memory" in container["resources"]["limits"]
+
+
+def test_secrets_in_kubernetes_are_references() -> None:
+    """No Secret is in the files, and what is secret comes from one that is made by hand."""
+    assert manifests("Secret") == []
+    for container in [container for container in containers() if "args" in container]:
+        given = {variable["name"]: variable for variable in container["env"]}
+        for name in ("STRONGROOM_DATABASE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            assert given[name]["valueFrom"]["secretKeyRef"] == {"name": "strongroom", "key": name}
+
+
+def test_maintenance_leaves_nodes_at_work() -> None:
+    """A rolling update takes no node before there is a new one, and a drain leaves two; the labels are the pods'."""
+    (node,) = [found for found in manifests("Deployment") if found["metadata"]["name"] == "strongroom"]
+    labels = node["spec"]["template"]["metadata"]["labels"]
+    assert node["spec"]["replicas"] == 3
+    assert node["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    (budget,) = manifests("PodDisruptionBudget")
+    (service,) = manifests("Service")
+    assert budget["spec"]["minAvailable"] == 2
+    assert budget["spec"]["selector"]["matchLabels"] == service["spec"]["selector"] == labels
