@@ -40,8 +40,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     blobs: Annotated[
         str,
         Meta(
-            description="the bucket that keeps the files: s3://bucket/prefix, gs://bucket/prefix or az://container/prefix; "
-            "empty: a directory in `data`"
+            description="the bucket that keeps the files: s3://bucket/prefix, gs://bucket/prefix "
+            "or az://container/prefix; empty: a directory in `data`"
         ),
     ] = ""
     key_file: Annotated[
@@ -189,8 +189,13 @@ def _convert(name: str, value: object, *, source: str, faults: list[str]) -> obj
         converted: object = msgspec.convert(value, _HINTS[name], strict=False)
         return _CHECKS[name](converted) if name in _CHECKS else converted
     except (ValueError, InvalidName, InvalidRequest) as fault:  # msgspec's ValidationError is a ValueError
-        faults.append(f"{shown}: {getattr(fault, 'sentence', fault)} (got {_USERINFO.sub('//...@', repr(value))})")
+        faults.append(f"{shown}: {getattr(fault, 'sentence', fault)} (got {_mask(value)})")
         return None
+
+
+def _mask(value: object) -> str:
+    """Show what was given, without what may be credentials in it."""
+    return _QUERY.sub("?...", _USERINFO.sub("//...@", repr(value)))
 
 
 def _check_index(value: object) -> str:
@@ -240,6 +245,7 @@ def _check_blobs(value: object) -> str:
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _USERINFO = re.compile(r"//.*@")
+_QUERY = re.compile(r"\?[^'\"]*")
 _LISTS = ("trusted_proxies", "upstream_networks")
 _CHECKS: dict[str, Callable[[object], object]] = {
     "blobs": _check_blobs,

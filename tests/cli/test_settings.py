@@ -119,3 +119,41 @@ def test_every_setting_says_what_it_is_for() -> None:
     """The documentation is made from these sentences."""
     assert all(describe_settings().values())
     assert list(describe_settings()) == list(Settings.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("", ""),
+        ("s3://packages", "s3://packages"),
+        ("s3://packages/team/index/", "s3://packages/team/index"),
+        ("gs://packages.company.example/x", "gs://packages.company.example/x"),
+        ("az://container", "az://container"),
+    ],
+)
+def test_a_bucket_is_named_by_its_url(given: str, kept: str) -> None:
+    """Kind, name and prefix, and no slash at the end."""
+    assert load_settings({"blobs": given}).blobs == kept
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "packages",
+        "/srv/blobs",
+        "file:///srv/blobs",
+        "s3:///prefix",
+        "s3://key:a-secret@packages",
+        "s3://packages?secret=a-secret",
+        "s3://packages/#part",
+        "s3://packages//a",
+        "s3://packages/../other",
+    ],
+)
+def test_anything_else_is_no_bucket_and_secrets_in_it_are_not_repeated(given: str) -> None:
+    """Credentials come from the environment only: in the URL they are refused, and not shown again."""
+    with pytest.raises(ConfigurationFault) as caught:
+        load_settings({"blobs": given})
+
+    assert "blobs: " in caught.value.message
+    assert "a-secret" not in caught.value.message
