@@ -42,18 +42,16 @@ def pods() -> list[Node]:
 
 
 def containers() -> list[Node]:
-    """Return all containers of all pods, those included that only prepare."""
-    return [container for pod in pods() for container in (*pod["initContainers"], *pod["containers"])]
+    """Return all containers of all pods."""
+    return [container for pod in pods() for container in pod["containers"]]
 
 
 def command_lines() -> list[list[str]]:
     """Return what follows `strongroom` wherever a file starts the program."""
     started = [service["command"] for service in compose()["services"].values() if service.get("build")]
-    started += [container["args"] for container in containers() if "args" in container]
+    started += [container["args"] for container in containers()]
     started += [words.split() for words in re.findall(r"^ExecStart=\S+/strongroom (.*)$", UNIT.read_text(), re.M)]
-    started += [
-        re.findall(r'"([^"]+)"', found) for found in re.findall(r"^CMD (\[.*\])$", CONTAINERFILE.read_text(), re.M)
-    ]
+    started += [json.loads(words) for words in re.findall(r"^CMD (\[.*\])$", CONTAINERFILE.read_text(), re.M)]
     return started
 
 
