@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 from strongroom.adapters.sql.catalog import open_catalog
 from strongroom.adapters.sql.postgres import PostgresDatabase
 from strongroom.adapters.sql.postgres_faults import translate_postgres_error
-from strongroom.core.errors import Conflict, StorageFault, StorageFull, StrongroomError, Unavailable
+from strongroom.core.errors import Conflict, StorageFault, StorageFull, StrongroomError, Unavailable, Unreachable
 from tests.contracts.driven import CHAIN_KEY, Driven, driven
 from tests.contracts.servers import TEMPLATE, PostgresServer
 
@@ -98,10 +98,17 @@ def test_a_server_that_is_not_there_is_unavailable(url: str) -> None:
     """The start ends at once with an error that does not repeat the password."""
     gone = make_url(url).set(password="hunter2").update_query_dict({"host": "/nonexistent"})
     started = time.monotonic()
-    with pytest.raises(Unavailable) as refusal:
+    with pytest.raises(Unreachable, match="/nonexistent") as refusal:
         open_catalog(gone.render_as_string(hide_password=False), chain_key=CHAIN_KEY)
     assert time.monotonic() - started < 8
+    assert "STRONGROOM_DATABASE" in refusal.value.hint
     assert "hunter2" not in refusal.value.sentence
+
+
+def test_a_database_that_is_not_there_is_named(postgres: PostgresServer) -> None:
+    """The start says what the server said."""
+    with pytest.raises(Unreachable, match="nowhere"):
+        open_catalog(postgres.url_of("nowhere"), chain_key=CHAIN_KEY)
 
 
 def test_a_deaf_listener_never_claims_that_nothing_changed(catalog: Driven, postgres: PostgresServer, url: str) -> None:
@@ -125,12 +132,13 @@ def test_a_deaf_listener_never_claims_that_nothing_changed(catalog: Driven, post
         (psycopg.errors.UniqueViolation(), Conflict),
         (psycopg.errors.ForeignKeyViolation(), Conflict),
         (psycopg.errors.DiskFull(), StorageFull),
-        (psycopg.errors.AdminShutdown(), Unavailable),
+        (psycopg.errors.AdminShutdown(), Unreachable),
         (psycopg.errors.LockNotAvailable(), Unavailable),
         (psycopg.errors.TooManyConnections(), Unavailable),
         (psycopg.errors.DeadlockDetected(), Unavailable),
         (psycopg.errors.QueryCanceled(), Unavailable),
-        (psycopg.OperationalError("connection refused"), Unavailable),
+        (psycopg.errors.IdleInTransactionSessionTimeout(), Unavailable),
+        (psycopg.OperationalError("connection refused"), Unreachable),
         (psycopg.errors.InsufficientPrivilege(), StorageFault),
         (psycopg.errors.DataCorrupted(), StorageFault),
         (psycopg.InterfaceError("misuse"), StorageFault),

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import pytest
 
 from strongroom.adapters.memory.catalog import MemoryCatalog
+from strongroom.core.errors import Unavailable, Unreachable
 from strongroom.core.events import Event, IndexChanged, IndexDeleted, NameHeld, TokenRevoked, Uploaded
 from strongroom.core.names import parse_project_name, parse_project_pattern, parse_token_id, parse_user_name
-from strongroom.http.cache import Cache, Moment, Shelf
+from strongroom.http.cache import GRACE_SECONDS, Cache, Moment, Shelf
+from strongroom.ports import Transaction
 from tests.factories import DEMO, MAIN, OPERATOR, STAGING, a_file, an_index
 from tests.fakes import START, FrozenClock
+
+T = TypeVar("T")
 
 CLOCK = FrozenClock()
 PAGE: Shelf = (MAIN, DEMO)
@@ -26,6 +32,23 @@ UPLOADED = Uploaded(
 )
 REVOKED = TokenRevoked(token=parse_token_id("a" * 16), owner=parse_user_name("bob"))
 Scene = Callable[[MemoryCatalog, Cache], Coroutine[None, None, None]]
+
+
+class Outage(MemoryCatalog):
+    """A catalog whose server can go away: then nobody can tell whether something has changed."""
+
+    error: Unavailable | None = None
+    numbers = itertools.count(-1, -1)
+
+    def change_mark(self) -> int:
+        """Return another number each time while it is away."""
+        return super().change_mark() if self.error is None else next(self.numbers)
+
+    async def read(self, fn: Callable[[Transaction], T]) -> T:
+        """Fail while it is away."""
+        if self.error is not None:
+            raise self.error
+        return await super().read(fn)
 
 
 def play(scene: Scene) -> None:
@@ -172,3 +195,57 @@ def test_a_value_that_takes_anothers_place_is_counted_instead_of_it() -> None:
         assert cache.find(LIST, "a") is not None
 
     play(scene)
+
+
+def test_what_is_known_outlives_an_outage_for_a_moment() -> None:
+    """While the catalog cannot be reached, pages and principals hold 30 seconds from when they were last certain."""
+    now = [1000.0]
+
+    async def scene() -> None:
+        catalog = Outage()
+        cache = Cache(catalog, CLOCK, limit_bytes=LIMIT_BYTES, monotonic=lambda: now[0])
+        await cache.refresh()
+        keep(cache, PAGE)
+        now[0] += 3600
+        assert cache.is_current(), "an hour without a change is no outage"
+        catalog.error = Unreachable("catalog-unreachable", "gone")
+        now[0] += GRACE_SECONDS
+        assert not cache.is_current()
+        await cache.refresh()
+        assert cache.find(PAGE, "page") is not None
+        now[0] += 1
+        with pytest.raises(Unreachable):
+            await cache.refresh()
+        catalog.error = None
+        await tell(catalog, UPLOADED)
+        await cache.refresh()
+        assert cache.is_current()
+        assert cache.find(PAGE, "page") is None, "what changed meanwhile is seen at once"
+
+    asyncio.run(scene())
+
+
+def test_there_is_no_grace_before_anything_was_certain() -> None:
+    """A worker that starts in an outage knows nothing."""
+
+    async def scene() -> None:
+        catalog = Outage()
+        catalog.error = Unreachable("catalog-unreachable", "gone")
+        with pytest.raises(Unreachable):
+            await Cache(catalog, CLOCK).refresh()
+
+    asyncio.run(scene())
+
+
+def test_a_catalog_that_is_only_busy_gives_no_grace() -> None:
+    """It could have been asked whether rights have changed, so they are not guessed."""
+
+    async def scene() -> None:
+        catalog = Outage()
+        cache = Cache(catalog, CLOCK)
+        await cache.refresh()
+        catalog.error = Unavailable("catalog-busy", "busy")
+        with pytest.raises(Unavailable):
+            await cache.refresh()
+
+    asyncio.run(scene())

@@ -26,6 +26,7 @@ EXIT_CODES = {
     errors.StorageFault: STORE,
     errors.StorageFull: STORE,
     errors.Unavailable: STORE,
+    errors.Unreachable: STORE,
 }
 """All other errors are refusals."""
 

@@ -100,6 +100,10 @@ class Unavailable(StrongroomError):
     """A store does not answer now; the same request may succeed later."""
 
 
+class Unreachable(Unavailable):
+    """The catalog's server cannot be reached at all: nobody can tell whether anything has changed."""
+
+
 class UpstreamFault(StrongroomError):
     """An upstream failed, or gave something that it must not give."""
 

@@ -5,18 +5,24 @@ moved, the events since the last serial say exactly what to drop: the pages of t
 projects that changed, all pages when names may come from other sources, all principals
 when rights changed. What comes from upstreams changes without an event, so it has an
 end. Does not render anything and does not decide who may read.
+
+A catalog that cannot be reached tells nothing. What is known then holds for
+`GRACE_SECONDS` more, so that a restarted database stops no installation, and no longer,
+so that a revoked token does not live on (ADR 10).
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from strongroom.core.access import Signed
 from strongroom.core.caller import open_indexes
+from strongroom.core.errors import Unreachable
 from strongroom.core.events import AccessEvent, Entry, ProjectEvent, SourceEvent
 from strongroom.core.model import Index
 from strongroom.core.names import IndexName, ProjectName
@@ -24,6 +30,9 @@ from strongroom.ports import Catalog, Clock, Transaction
 
 Shelf = tuple[IndexName, ProjectName | None]
 """What is dropped together: a project of an index, or (None) the index's project list."""
+
+GRACE_SECONDS = 30.0
+"""How long what is known may be used after it was last certain, while the catalog cannot be reached."""
 
 _PRINCIPALS_LIMIT = 20_000
 
@@ -48,10 +57,19 @@ class _Kept:
 class Cache:
     """Rendered pages, file facts and principals of one worker process."""
 
-    def __init__(self, catalog: Catalog, clock: Clock, *, limit_bytes: int = 256 * 1024 * 1024) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        clock: Clock,
+        *,
+        limit_bytes: int = 256 * 1024 * 1024,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._catalog = catalog
         self._clock = clock
         self._limit_bytes = limit_bytes
+        self._monotonic = monotonic
+        self._certain_at = float("-inf")
         self._size_bytes = 0
         self._mark: int | None = None
         self._serial = 0
@@ -69,18 +87,33 @@ class Cache:
 
     def is_current(self) -> bool:
         """Return whether nothing was committed since the last refresh."""
-        return self._catalog.change_mark() == self._mark
+        if self._catalog.change_mark() != self._mark:
+            return False
+        self._certain_at = self._monotonic()
+        return True
 
     async def refresh(self) -> None:
-        """Catch up with the catalog; raises `Unavailable` when it does not answer."""
+        """Catch up with the catalog, or while it cannot be reached go on with what is known.
+
+        Raises `Unreachable` when that was last certain too long ago, `Unavailable` for any other delay.
+        """
         async with self._refreshing:
-            if not self.is_current():
-                mark = self._catalog.change_mark()
-                indexes, entries, serial = await self._catalog.read(self._load)
-                self._apply(entries)
-                self._take_indexes(indexes)
-                self._serial = serial
-                self._mark = mark
+            if self.is_current():
+                return
+            try:
+                await self._catch_up()
+            except Unreachable:
+                if self._monotonic() - self._certain_at > GRACE_SECONDS:
+                    raise
+
+    async def _catch_up(self) -> None:
+        asked_at, mark = self._monotonic(), self._catalog.change_mark()
+        indexes, entries, serial = await self._catalog.read(self._load)
+        self._apply(entries)
+        self._take_indexes(indexes)
+        self._serial = serial
+        self._mark = mark
+        self._certain_at = asked_at
 
     def find(self, shelf: Shelf, key: Hashable) -> object | None:
         """Return what was stored, if nothing on its shelf has changed since, nor has it ended."""

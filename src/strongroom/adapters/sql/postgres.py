@@ -1,34 +1,49 @@
 """The rules for connections to PostgreSQL: one writer at a time, durable, and told to all.
 
 An advisory lock in each writing transaction keeps serials and chain gapless; it
-ends after the commit has become visible. Does not know the tables.
+ends after the commit has become visible. A server that has gone silent is waited for
+no longer than `SILENT_AFTER_SECONDS` (`postgres_watch.py`), and a node that has gone
+silent holds the lock no longer than the server waits for it. Does not know the tables.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy import URL, Connection, Engine, create_engine, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 
 from strongroom.adapters.sql.database import translate_faults
-from strongroom.adapters.sql.postgres_faults import translate_postgres_error
+from strongroom.adapters.sql.postgres_faults import cannot_start, translate_postgres_error, unreachable
 from strongroom.adapters.sql.postgres_listener import CHANNEL, ChangeListener
-from strongroom.core.errors import Unavailable
+from strongroom.adapters.sql.postgres_watch import Connections, Watch
+from strongroom.core.errors import Unavailable, Unreachable
 
 _WRITER_LOCK = 0x5354524F4E47  # any number, the same in every version; locks are per database
 _STATEMENT_TIMEOUT_MILLISECONDS = 60_000
 _CONNECT = {
-    "connect_timeout": 5,
+    "connect_timeout": 3,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
     "application_name": "strongroom",
 }
+"""How the driver connects, where the address does not say otherwise."""
+
+_READER = ("default_transaction_read_only=on",)
+_WRITER = (
+    "synchronous_commit=on",
+    # A node that is gone must not keep the others from writing until the server's system gives it up, after hours.
+    "idle_in_transaction_session_timeout=5000",
+    "tcp_keepalives_idle=10",
+    "tcp_keepalives_interval=5",
+    "tcp_keepalives_count=3",
+    "tcp_user_timeout=15000",
+)
 
 _SET_LOCK_TIMEOUT = text("SELECT set_config('lock_timeout', :milliseconds, true)")
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
@@ -42,14 +57,15 @@ class PostgresDatabase:
     def __init__(self, url: URL, *, readers: int) -> None:
         url = url.set(drivername="postgresql+psycopg")
         self._sender = secrets.token_hex(8)
-        self._writer = _make_engine(url, "READ COMMITTED", connections=1, settings=["synchronous_commit=on"])
-        self._readers = _make_engine(
-            url, "REPEATABLE READ", connections=readers, settings=["default_transaction_read_only=on"]
-        )
-        with self._readers.connect():  # a server that cannot be reached is found out before anything waits for it
-            pass
+        self._writer = _make_engine(url, "READ COMMITTED", connections=1, settings=_WRITER)
+        self._readers = _make_engine(url, "REPEATABLE READ", connections=readers, settings=_READER)
+        _check(self._readers)
+        connections = Connections()
+        for engine in (self._writer, self._readers):
+            _register(engine, connections)
         _, parameters = self._writer.dialect.create_connect_args(url)
-        self._listener = ChangeListener({**parameters, **_CONNECT}, self._sender)
+        self._listener = ChangeListener({**_CONNECT, **parameters}, self._sender, connected=connections.add)
+        self._watch = Watch(self._listener, connections)
 
     @contextmanager
     def writing(self, deadline: float) -> Iterator[Connection]:
@@ -57,6 +73,7 @@ class PostgresDatabase:
         remaining_seconds = deadline - time.monotonic()
         if remaining_seconds <= 0:
             raise Unavailable("catalog-busy", "The catalog is busy", "Try again later.")
+        self._refuse_silence()
         with self._writer.begin() as connection:
             connection.execute(_SET_LOCK_TIMEOUT, {"milliseconds": f"{remaining_seconds * 1000:.0f}ms"})
             connection.execute(_LOCK, {"key": _WRITER_LOCK})
@@ -67,6 +84,7 @@ class PostgresDatabase:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """See the snapshot of the first statement."""
+        self._refuse_silence()
         with self._readers.connect() as connection, connection.begin():
             yield connection
 
@@ -88,18 +106,42 @@ class PostgresDatabase:
     def close(self) -> None:
         """Close all connections."""
         self._listener.close()
+        self._watch.close()
         self._readers.dispose()
         self._writer.dispose()
 
+    def _refuse_silence(self) -> None:
+        if self._watch.is_silent():
+            raise unreachable()
 
-def _make_engine(url: URL, isolation_level: str, *, connections: int, settings: list[str]) -> Engine:
+
+def _check(engine: Engine) -> None:
+    """Find out about a server that cannot be used before anything waits for it; the first connection is closed."""
+    try:
+        with engine.connect():
+            pass
+    except Unreachable as error:
+        raise cannot_start(error.__cause__) from error
+    finally:
+        engine.dispose()
+
+
+def _register(engine: Engine, connections: Connections) -> None:
+    event.listen(engine, "connect", lambda connection, _record: connections.add(connection))
+    event.listen(engine, "close", lambda connection, _record: connections.remove(connection))
+
+
+def _make_engine(url: URL, isolation_level: str, *, connections: int, settings: Sequence[str]) -> Engine:
     given = url.query.get("options", "")
     options = [given if isinstance(given, str) else " ".join(given)]
     options += [f"-c {setting}" for setting in (*settings, f"statement_timeout={_STATEMENT_TIMEOUT_MILLISECONDS}")]
     engine = create_engine(
         url,
         isolation_level=isolation_level,
-        connect_args={**_CONNECT, "options": " ".join(options).strip()},
+        connect_args={
+            **{name: value for name, value in _CONNECT.items() if name not in url.query},
+            "options": " ".join(options).strip(),
+        },
         pool_size=connections,
         max_overflow=0,
         pool_pre_ping=True,
