@@ -203,6 +203,7 @@ def test_what_is_known_outlives_an_outage_for_a_moment() -> None:
 
     async def scene() -> None:
         catalog = Outage()
+        await catalog.write(lambda tx: tx.indexes.add(an_index("main")))
         cache = Cache(catalog, CLOCK, limit_bytes=LIMIT_BYTES, monotonic=lambda: now[0])
         await cache.refresh()
         keep(cache, PAGE)
