@@ -49,7 +49,7 @@ def open_secrets(directory: Path, key_file: Path | None = None) -> FileSecrets:
         if key_file is not None:
             return FileSecrets(_read_key(path, forbidden=_GROUP_MAY_READ))
         if not path.exists():
-            _make_key(path)
+            _make_key(path, os.urandom(_KEY_BYTES))
         return FileSecrets(_read_key(path, forbidden=_NOBODY_ELSE))
     except FileNotFoundError as error:
         if key_file is None:
@@ -64,13 +64,29 @@ def open_secrets(directory: Path, key_file: Path | None = None) -> FileSecrets:
         raise _unusable(path, error) from error
 
 
-def _make_key(path: Path) -> None:
+def read_key(path: Path) -> bytes:
+    """Return the key of a file, for a backup that shall carry it; raises `ConfigurationFault`."""
+    try:
+        return _read_key(path, forbidden=_GROUP_MAY_READ)
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def plant_key(path: Path, key: bytes) -> None:
+    """Put a key from a backup where there is none yet; raises `ConfigurationFault`."""
+    try:
+        _make_key(path, key)
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def _make_key(path: Path, key: bytes) -> None:
     """Write the key beside its place and link it there: it appears whole, and the first of two writers wins."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(os.urandom(_KEY_BYTES))
+            file.write(key)
             file.flush()
             os.fsync(file.fileno())
         with suppress(FileExistsError):

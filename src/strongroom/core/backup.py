@@ -30,7 +30,10 @@ LEFT_OUT = frozenset({"leases", "turns"})
 CACHE = frozenset({"upstream_pages", "copies", "name_lists"})
 """Tables that can be fetched again from upstreams."""
 
-SECRET_COLUMNS = frozenset({("indexes", "upstream_credentials"), ("followed", "credentials")})
+FOLLOWED = "followed"
+"""The table that has a row when the store is a replica: then its log is chained with another server's key."""
+
+SECRET_COLUMNS = frozenset({("indexes", "upstream_credentials"), (FOLLOWED, "credentials")})
 """Sealed with the server's key: carried only together with it."""
 
 NO_BYTES = frozenset({("tombstones", "sha256")})
@@ -104,6 +107,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     key_check: str
     has_cache: bool
     has_secrets: bool
+    is_replica: bool
     tables: tuple[TablePart, ...]
     blobs: Part
     blob_bytes: int

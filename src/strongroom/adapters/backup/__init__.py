@@ -1,0 +1,1 @@
+"""Where backups are kept: a local directory."""
