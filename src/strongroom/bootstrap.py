@@ -27,10 +27,11 @@ from strongroom.adapters.upstream.late import LateClient
 from strongroom.config import NO_UPSTREAM, Settings, load_settings
 from strongroom.core.caller import Caller, operator
 from strongroom.core.errors import ConfigurationFault
-from strongroom.ports import Blobs, Catalog, Secrets
+from strongroom.ports import Blobs, Catalog, Primary, Secrets
 from strongroom.services import Services
 from strongroom.services.accounts import Accounts
 from strongroom.services.audit import Audit
+from strongroom.services.backup import Backups
 from strongroom.services.browse import Browse
 from strongroom.services.download import Download
 from strongroom.services.exemptions import Exemptions
@@ -43,12 +44,15 @@ from strongroom.services.mirror.files import FileMirror
 from strongroom.services.mirror.mirror import Mirroring, Passage
 from strongroom.services.mirror.name_lists import NameLists
 from strongroom.services.mirror.names import UpstreamNames
+from strongroom.services.mirror.outcomes import CountingClient
 from strongroom.services.mirror.pages import PageMirror
 from strongroom.services.mirror.parts import Parts
 from strongroom.services.prefetch import Prefetch
 from strongroom.services.promotion import Dependencies, Promotions
 from strongroom.services.publish import Publish
 from strongroom.services.releases import Releases
+from strongroom.services.replica import ChangeFeed, Follower, ReadOnlyReplica, Replica
+from strongroom.services.replica.following import Stores
 from strongroom.services.setup import Setup
 from strongroom.services.shield import Shield
 from strongroom.services.sign_in import SignIn
@@ -72,17 +76,20 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
     make_data_directory(settings.directory)
     secrets = open_secrets(settings.directory, settings.key_path)
     async with AsyncExitStack() as stack:
-        catalog = await asyncio.to_thread(open_catalog, settings.database_url, chain_key=secrets.derive_key("audit"))
-        stack.push_async_callback(catalog.close)
-        await demand_same_key(catalog, secrets)
+        store = await asyncio.to_thread(open_catalog, settings.database_url, chain_key=secrets.derive_key("audit"))
+        stack.push_async_callback(store.close)
+        await demand_same_key(store, secrets)
+        catalog = ReadOnlyReplica(store)  # for all but those that a replica's own upkeep needs
         blobs = open_blobs(settings)
         inspector = ProcessInspector()
         stack.push_async_callback(inspector.close)
         clock, passwords = SystemClock(), Argon2Passwords()
-        passage = _open_passage(settings, catalog=catalog, blobs=blobs, secrets=secrets)
+        passage = _open_passage(settings, catalog=store, blobs=blobs, secrets=secrets)
         stack.push_async_callback(passage.parts.client.close)
         stack.push_async_callback(passage.mirror.close)
         mirror, names = passage.mirror, passage.names
+        follower = Follower(Stores(store, blobs, clock, secrets, passage.parts.seals), _open_primary)
+        stack.push_async_callback(follower.close)
         publish = Publish(catalog, blobs, inspector, clock, secrets, settings.max_upload_bytes, names)
         yield Services(
             catalog=catalog,
@@ -91,7 +98,9 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
             secrets=secrets,
             accounts=Accounts(catalog, passwords, clock),
             audit=Audit(catalog, secrets),
+            backups=Backups(store, store, blobs, clock, secrets),
             browse=Browse(catalog, blobs, mirror, passage.asked, clock),
+            change_feed=ChangeFeed(catalog, blobs),
             download=Download(catalog, blobs, mirror, clock),
             exemptions=Exemptions(catalog, secrets, clock),
             explain=Explain(catalog, mirror, clock),
@@ -102,6 +111,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
             promotions=Promotions(catalog, clock, secrets, Dependencies(catalog, blobs, clock, mirror), names),
             publish=publish,
             releases=Releases(catalog, clock),
+            replica=Replica(follower),
             setup=Setup(catalog, secrets, clock),
             shield=Shield(catalog, clock, names),
             sign_in=SignIn(catalog, secrets, passwords, clock),
@@ -128,10 +138,16 @@ def open_blobs(settings: Settings) -> LocalBlobs | BucketBlobs:
     return BucketBlobs(bucket, settings.directory, minimum_free_bytes=settings.min_free_bytes)
 
 
+def _open_primary(url: str, token: str) -> Primary:
+    from strongroom.adapters.replica.client import HttpPrimary  # its library takes half a second to load
+
+    return HttpPrimary(url, token)
+
+
 def _open_passage(settings: Settings, *, catalog: Catalog, blobs: Blobs, secrets: Secrets) -> Passage:
     """Put together what comes through from upstreams; nothing is asked of them yet."""
-    client = LateClient(
-        networks=settings.allowed_networks, seconds=settings.upstream_seconds, is_offline=settings.offline
+    client = CountingClient(
+        LateClient(networks=settings.allowed_networks, seconds=settings.upstream_seconds, is_offline=settings.offline)
     )
     clock = SystemClock()
     parts = Parts(catalog, blobs, client, AesSeals(secrets), clock, secrets, settings.offline)
@@ -141,6 +157,7 @@ def _open_passage(settings: Settings, *, catalog: Catalog, blobs: Blobs, secrets
         names=UpstreamNames(catalog, blobs),
         lists=NameLists(parts),
         asked=AskedCounter(catalog, clock),
+        outcomes=client.counts,
     )
 
 
@@ -169,6 +186,8 @@ async def prepare(settings: Settings) -> str | None:
     """
     async with open_store(settings) as services:
         caller = local_operator()
+        if await services.replica.find_followed() is not None:
+            return None  # indexes and administrators come from the primary
         await services.indexes.ensure_first(caller, lambda: first_upstream(settings))
         link = await services.setup.issue_link(caller)
         return None if link is None else link.secret
@@ -236,7 +255,7 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
     from strongroom.http.assembly import Parts, assemble
     from strongroom.http.body import BodyDeadlines
     from strongroom.http.service_manager import READY, tell_service_manager
-    from strongroom.worker import at_work, regular_jobs, upstream_jobs
+    from strongroom.worker import at_work, regular_jobs, replica_jobs, upstream_jobs
 
     async with open_store(settings) as services:
         parts = Parts(
@@ -255,6 +274,7 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
         jobs = (
             *regular_jobs(services, assembled.authenticator.take_last_used),
             *upstream_jobs(services.passage, cache_bytes=settings.upstream_cache_bytes),
+            *(replica_jobs(services.replica.follower) if await services.replica.find_followed() else ()),
         )
         async with at_work(jobs):
             building = asyncio.create_task(assembled.api.prepare())  # FastAPI loads while the first pages are served

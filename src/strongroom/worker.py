@@ -23,6 +23,7 @@ from strongroom.core.names import TokenId
 from strongroom.ports import Catalog
 from strongroom.services import Services
 from strongroom.services.mirror.mirror import Passage
+from strongroom.services.replica import Follower
 
 _log = logging.getLogger(__name__)
 _SERVER = operator("server")
@@ -84,6 +85,11 @@ def upstream_jobs(passage: Passage, *, cache_bytes: int = 0) -> tuple[Job, ...]:
         Job("keep names that nobody owns", 60, passage.asked.flush, first_seconds=60),
         Job("keep times of last use of copies", 60, passage.mirror.files.flush_uses, first_seconds=60),
     )
+
+
+def replica_jobs(follower: Follower) -> tuple[Job, ...]:
+    """Return the job of a replica: looking each second for what its primary has that is not here."""
+    return (Job("follow the primary", 1, follower.catch_up, first_seconds=0),)
 
 
 @asynccontextmanager

@@ -43,9 +43,11 @@ COMMANDS = {
     "promote": Place("promote", "promote", "Make releases of one index visible in another."),
     "promotion": Place("promote", "group", "List, approve, refuse and undo promotions."),
     "mirror": Place("mirror", "group", "Fill the cache of upstream files ahead of time."),
+    "replicate": Place("replicate", "command", "Follow another Strongroom, and take its place."),
     "audit": Place("audit", "group", "Read the audit log, and prove it whole."),
     "verify": Place("upkeep", "verify", "Check that every byte is there."),
     "sweep": Place("upkeep", "sweep", "Remove bytes that nobody needs."),
+    "backup": Place("backup", "group", "Make, list, prove and restore backups."),
     "doctor": Place("doctor", "command", "Look at the machine and the store."),
     "config": Place("config", "group", "Show the settings."),
 }

@@ -38,10 +38,13 @@ def has_store(settings: Settings) -> bool:
     return bool(settings.database) or settings.directory.exists()
 
 
-def run(use_case: Callable[[Services, Caller], Awaitable[T]], *, makes_store: bool = False) -> T:
+def run(
+    use_case: Callable[[Services, Caller], Awaitable[T]], *, makes_store: bool = False, fills_store: bool = True
+) -> T:
     """Open the store, run the use case as the operator and close the store.
 
-    Raises `NotFound` when there is no store, unless the command may make one.
+    Raises `NotFound` when there is no store, unless the command may make one. An empty
+    store gets its first index, unless the command needs it empty (`fills_store`).
     """
     from strongroom.bootstrap import first_upstream, local_operator, open_store
 
@@ -56,7 +59,8 @@ def run(use_case: Callable[[Services, Caller], Awaitable[T]], *, makes_store: bo
     async def within_store() -> T:
         async with open_store(settings) as services:
             caller = local_operator()
-            await services.indexes.ensure_first(caller, lambda: first_upstream(settings))
+            if fills_store and await services.replica.find_followed() is None:
+                await services.indexes.ensure_first(caller, lambda: first_upstream(settings))
             return await use_case(services, caller)
 
     return asyncio.run(within_store())

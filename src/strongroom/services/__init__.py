@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # so that one use case can be imported without all others
     from strongroom.ports import Blobs, Catalog, Clock, Secrets
     from strongroom.services.accounts import Accounts
     from strongroom.services.audit import Audit
+    from strongroom.services.backup import Backups
     from strongroom.services.browse import Browse
     from strongroom.services.download import Download
     from strongroom.services.exemptions import Exemptions
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # so that one use case can be imported without all others
     from strongroom.services.promotion import Promotions
     from strongroom.services.publish import Publish
     from strongroom.services.releases import Releases
+    from strongroom.services.replica import ChangeFeed, Replica
     from strongroom.services.setup import Setup
     from strongroom.services.shield import Shield
     from strongroom.services.sign_in import SignIn
@@ -43,7 +45,9 @@ class Services:
     secrets: Secrets
     accounts: Accounts
     audit: Audit
+    backups: Backups
     browse: Browse
+    change_feed: ChangeFeed
     download: Download
     exemptions: Exemptions
     explain: Explain
@@ -54,6 +58,7 @@ class Services:
     promotions: Promotions
     publish: Publish
     releases: Releases
+    replica: Replica
     setup: Setup
     shield: Shield
     sign_in: SignIn

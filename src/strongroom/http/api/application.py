@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from strongroom.core.errors import NotAllowed, StrongroomError
 from strongroom.http.api import (
     audit,
+    changes,
     exemptions,
     explanations,
     files,
@@ -97,6 +98,7 @@ def _families(services: UseCases, guard: Guard) -> list[tuple[str, list[Endpoint
         (users.TAG, users.UserEndpoints(services.accounts).endpoints()),
         (tokens.TAG, tokens.TokenEndpoints(services.tokens).endpoints()),
         (audit.TAG, audit.AuditEndpoints(services.audit).endpoints()),
+        (changes.TAG, changes.ChangeEndpoints(services.change_feed, services.replica).endpoints()),
     ]
 
 

@@ -16,7 +16,7 @@ from fastapi import Depends
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from strongroom.core.access import ANONYMOUS, Signed
 from strongroom.core.caller import Caller
@@ -34,7 +34,10 @@ Handler = Callable[..., Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One method of one path. `problems` are statuses that it can answer besides the usual ones."""
+    """One method of one path. `problems` are statuses that it can answer besides the usual ones.
+
+    `answers` says what a success is, where it is not JSON.
+    """
 
     method: str
     path: str
@@ -42,6 +45,7 @@ class Endpoint:
     access: Access
     status: int = 200
     problems: tuple[int, ...] = ()
+    answers: type[Response] = JSONResponse
 
     @property
     def name(self) -> str:
@@ -61,6 +65,7 @@ class GuardedRoute(APIRoute):
             endpoint.handler,
             methods=[endpoint.method],
             status_code=endpoint.status,
+            response_class=endpoint.answers,
             operation_id=endpoint.name,
             summary=summary.rstrip("."),
             description=description,

@@ -13,6 +13,7 @@ from strongroom.services.explain import Explain
 from strongroom.services.indexes import Indexes
 from strongroom.services.promotion import Promotions
 from strongroom.services.releases import Releases
+from strongroom.services.replica import ChangeFeed, Replica
 from strongroom.services.shield import Shield
 from strongroom.services.tokens import Tokens
 from strongroom.services.trial import Trial
@@ -34,6 +35,11 @@ class UseCases(Protocol):
     @property
     def browse(self) -> Browse:
         """About what an index offers."""
+        ...
+
+    @property
+    def change_feed(self) -> ChangeFeed:
+        """About what replicas ask for."""
         ...
 
     @property
@@ -64,6 +70,11 @@ class UseCases(Protocol):
     @property
     def releases(self) -> Releases:
         """About published files."""
+        ...
+
+    @property
+    def replica(self) -> Replica:
+        """About being a replica."""
         ...
 
     @property

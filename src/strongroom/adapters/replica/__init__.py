@@ -1,0 +1,1 @@
+"""The primary of a replica, asked over HTTP."""
