@@ -11,7 +11,7 @@ from tests.cli.program import Program
 URL = "https://upstream.example/simple/"
 EVERYTHING = (
     *("--base", "main", "--upstream", URL, "--no-uploads", "--anonymous-read", "--freshness", "1h", "--redirect"),
-    *("--offline", "--cooldown", "3d", "--needs-approval", "--forbid-reserved"),
+    *("--offline", "--cooldown", "3d", "--needs-approval", "--forbid-reserved", "--downloads", "stream"),
 )
 
 
@@ -35,6 +35,7 @@ def test_an_index_is_made_with_all_its_settings(store: Program) -> None:
         "rules": ["A file comes through 3 days after its upload."],
         "forbids_reserved": True,
         "needs_approval": True,
+        "downloads": "stream",
         "projects": 0,
         "files": 0,
     }
@@ -47,14 +48,20 @@ def test_everything_can_be_taken_back(store: Program) -> None:
     assert told.stderr == (
         "Changed the index 'team': it takes no uploads; everybody may read it; what it does not have comes from main; "
         f"it mirrors {URL}; it has rules (strongroom rules show --index team); "
-        "a reserved name without files is forbidden there; promotions into it wait for approval.\n"
+        "a reserved name without files is forbidden there; promotions into it wait for approval; "
+        "files in a bucket come through the server.\n"
     )
     off = ("--no-bases", "--no-upstream", "--uploads", "--no-anonymous-read", "--cooldown", "off")
-    told = store.run("index", "set", "team", *off, "--no-needs-approval", "--no-forbid-reserved")
-    assert told.stderr == "Changed the index 'team': it takes uploads; only those with the right may read it.\n"
+    told = store.run(
+        "index", "set", "team", *off, "--no-needs-approval", "--no-forbid-reserved", "--downloads", "redirect"
+    )
+    assert told.stderr == "Changed the index 'team': it takes uploads; only those with the right may read it; " + (
+        "files in a bucket come by a redirect to it.\n"
+    )
+    store.done("index", "set", "team", "--downloads", "auto")
     plain, main = store.json("index", "show", "team"), store.json("index", "show", "main")
     assert plain == main | {"name": "team", "created": plain["created"]}
-    assert store.kinds()[-3:] == ["index-created", "index-changed", "index-changed"]
+    assert store.kinds()[-3:] == ["index-changed", "index-changed", "index-changed"]
 
 
 def test_a_cooldown_leaves_the_other_rules(store: Program) -> None:

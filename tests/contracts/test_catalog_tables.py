@@ -9,7 +9,7 @@ import pytest
 from packaging.version import Version
 
 from strongroom.core.errors import Conflict
-from strongroom.core.model import File, Index, Project, ProjectStatus, Tombstone, Yank
+from strongroom.core.model import Downloads, File, Index, Project, ProjectStatus, Tombstone, Yank
 from strongroom.core.names import Filename, IndexName, ProjectName
 from strongroom.core.rules import Rules
 from strongroom.core.upstream import Delivery, Upstream
@@ -75,6 +75,7 @@ def test_an_index_comes_back_as_it_went_in(catalog: Driven) -> None:
         rules=FULL_RULES,
         forbids_reserved=True,
         needs_approval=True,
+        downloads=Downloads.REDIRECT,
     )
     catalog.write(lambda tx: tx.indexes.add(full))
     catalog.write(lambda tx: tx.indexes.add(an_index("staging")))

@@ -20,7 +20,7 @@ from strongroom.core.index_settings import (
     describe_upstream,
     goes_elsewhere,
 )
-from strongroom.core.model import Index
+from strongroom.core.model import Downloads, Index
 from strongroom.core.names import IndexName
 from strongroom.core.rules import NO_RULES, Rules
 from strongroom.core.upstream import FRESHNESS, Delivery, Upstream
@@ -54,6 +54,7 @@ def test_everything_named_changes() -> None:
         rules=Rules(denied=(" Acme_Tools >=1",)),
         forbids_reserved=True,
         needs_approval=True,
+        downloads=Downloads.STREAM,
     )
     changed = change_index(an_index(), changes, sealed=SEALED)
     assert changed == replace(
@@ -62,6 +63,7 @@ def test_everything_named_changes() -> None:
         rules=Rules(denied=("acme-tools>=1",)),
         forbids_reserved=True,
         needs_approval=True,
+        downloads=Downloads.STREAM,
     )
     back = IndexChanges(
         accepts_uploads=True,
@@ -71,6 +73,7 @@ def test_everything_named_changes() -> None:
         rules=NO_RULES,
         forbids_reserved=False,
         needs_approval=False,
+        downloads=Downloads.AUTO,
     )
     assert change_index(changed, back) == an_index()
 

@@ -12,7 +12,7 @@ from strongroom.core.caller import Caller
 from strongroom.core.errors import Conflict, Forbidden, InvalidRequest
 from strongroom.core.events import IndexChanged, IndexCreated, IndexDeleted
 from strongroom.core.index_settings import REMOVED, Credentials, IndexChanges, Removed, UpstreamChanges
-from strongroom.core.model import Index, Tombstone
+from strongroom.core.model import Downloads, Index, Tombstone
 from strongroom.core.names import IndexName, ProjectName
 from strongroom.core.reservations import Hold
 from strongroom.core.rules import COOLDOWN, Rules
@@ -173,6 +173,7 @@ def test_what_opens_an_index_takes_an_administrator_of_the_server(caller: Caller
         IndexChanges(rules=Rules(cooldown=COOLDOWN)),
         IndexChanges(forbids_reserved=True),
         IndexChanges(needs_approval=True),
+        IndexChanges(downloads=Downloads.STREAM),
     ],
 )
 def test_the_rest_takes_the_right_to_manage(changes: IndexChanges) -> None:

@@ -13,6 +13,7 @@ from strongroom.cli.output import print_done, print_item, print_list
 from strongroom.cli.parameters import INDEX
 from strongroom.cli.store import run
 from strongroom.core.index_settings import NO_CHANGES
+from strongroom.core.model import Downloads
 from strongroom.core.names import IndexName
 from strongroom.core.rules import NO_RULES
 
@@ -115,4 +116,7 @@ def _sentence(index: Index) -> str:
         parts.append("a reserved name without files is forbidden there")
     if index.needs_approval:
         parts.append("promotions into it wait for approval")
+    if index.downloads is not Downloads.AUTO:
+        way = "by a redirect to it" if index.downloads is Downloads.REDIRECT else "through the server"
+        parts.append(f"files in a bucket come {way}")
     return f"{'; '.join(parts)}."

@@ -17,7 +17,7 @@ import click
 from strongroom.cli.output import remark
 from strongroom.cli.parameters import COOLDOWN, DURATION, INDEX
 from strongroom.core.index_settings import REMOVED, Credentials, IndexChanges, Removed, UpstreamChanges
-from strongroom.core.model import Index
+from strongroom.core.model import Downloads, Index
 from strongroom.core.names import IndexName
 from strongroom.core.rules import COOLDOWN as USUAL_COOLDOWN
 from strongroom.core.rules import NO_RULES, Rules
@@ -63,6 +63,11 @@ _SETTINGS = (
         default=None,
         help="Whether a promotion into it waits for somebody who manages it.",
     ),
+    click.option(
+        "--downloads",
+        type=click.Choice([way.value for way in Downloads]),
+        help="Which files in a bucket come by a redirect to it: large ones (auto), all (redirect), none (stream).",
+    ),
 )
 _REMOVALS = (
     click.option("--no-bases", "removes_bases", is_flag=True, help="Base it on no other index."),
@@ -87,6 +92,7 @@ class IndexFlags:
     cooldown: timedelta | None
     forbids_reserved: bool | None
     needs_approval: bool | None
+    downloads: str | None
     removes_bases: bool = False
     removes_upstream: bool = False
     removes_credentials: bool = False
@@ -102,6 +108,7 @@ class IndexFlags:
             upstream=REMOVED if self.removes_upstream else self._upstream(),
             forbids_reserved=self.forbids_reserved,
             needs_approval=self.needs_approval,
+            downloads=None if self.downloads is None else Downloads(self.downloads),
         )
 
     def rules(self, earlier: Rules = NO_RULES) -> Rules | None:

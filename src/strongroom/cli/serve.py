@@ -21,6 +21,7 @@ from strongroom.core.errors import ConfigurationFault
 
 @click.command(name="serve", cls=Command)
 @click.option("--database", help="The catalog's URL; SQLite in the data directory by default.")
+@click.option("--blobs", help="The bucket that keeps the files, such as s3://bucket/prefix; a directory by default.")
 @click.option("--key-file", help="The file with the server's key, the same on all nodes.")
 @click.option("--host", help="The address to listen on (127.0.0.1).")
 @click.option("--port", type=int, help="The port to listen on (8000).")

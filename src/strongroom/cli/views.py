@@ -78,6 +78,7 @@ def view_index(index: Index) -> View:
         "rules": list(rule_sentences(index.rules)),
         "forbids_reserved": index.forbids_reserved,
         "needs_approval": index.needs_approval,
+        "downloads": index.downloads.value,
         "created": _time(index.created_at),
     }
 

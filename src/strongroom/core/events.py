@@ -34,6 +34,7 @@ class IndexCreated(_Event, frozen=True, tag="index-created"):
     rules: str = ""
     forbids_reserved: bool = False
     needs_approval: bool = False
+    downloads: str = "auto"
 
 
 class IndexChanged(_Event, frozen=True, tag="index-changed"):
@@ -50,6 +51,7 @@ class IndexChanged(_Event, frozen=True, tag="index-changed"):
     rules: str = ""
     forbids_reserved: bool = False
     needs_approval: bool = False
+    downloads: str = "auto"
     new_credentials: bool = False
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from strongroom.core.errors import Conflict, InvalidRequest
-from strongroom.core.model import Index
+from strongroom.core.model import Downloads, Index
 from strongroom.core.names import IndexName
 from strongroom.core.rule_text import check_rules
 from strongroom.core.rules import NO_RULES, Rules
@@ -70,6 +70,7 @@ class IndexChanges:
     rules: Rules | None = None
     forbids_reserved: bool | None = None
     needs_approval: bool | None = None
+    downloads: Downloads | None = None
 
 
 NO_CHANGES = IndexChanges()
@@ -88,6 +89,7 @@ def change_index(index: Index, changes: IndexChanges, *, sealed: bytes | None = 
         rules=index.rules if changes.rules is None else check_rules(changes.rules),
         forbids_reserved=_first(changes.forbids_reserved, index.forbids_reserved),
         needs_approval=_first(changes.needs_approval, index.needs_approval),
+        downloads=_first(changes.downloads, index.downloads),
     )
     match changes.upstream:
         case None:

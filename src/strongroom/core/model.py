@@ -43,6 +43,17 @@ class ProjectStatus(StrEnum):
         return self is not ProjectStatus.QUARANTINED
 
 
+class Downloads(StrEnum):
+    """How clients of an index get the bytes of files that lie in a bucket; a directory's always come from the server.
+
+    `auto`: small files and parts from the server, large ones by a redirect to the bucket.
+    """
+
+    AUTO = "auto"
+    REDIRECT = "redirect"
+    STREAM = "stream"
+
+
 @dataclass(frozen=True, slots=True)
 class Index:
     """A named set of projects with its own URL.
@@ -63,6 +74,7 @@ class Index:
     rules: Rules = NO_RULES
     forbids_reserved: bool = False
     needs_approval: bool = False
+    downloads: Downloads = Downloads.AUTO
 
 
 @dataclass(frozen=True, slots=True)

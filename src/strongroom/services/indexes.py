@@ -216,6 +216,7 @@ class Indexes:
             rules=describe_rules(index.rules),
             forbids_reserved=index.forbids_reserved,
             needs_approval=index.needs_approval,
+            downloads=index.downloads.value,
         )
         self._tell(tx, caller, event=event)
         return index
@@ -257,6 +258,7 @@ def _changed(index: Index, changed: Index) -> IndexChanged:
         rules=describe_rules(changed.rules),
         forbids_reserved=changed.forbids_reserved,
         needs_approval=changed.needs_approval,
+        downloads=changed.downloads.value,
         new_credentials=credentials[1] is not None and credentials[0] != credentials[1],
     )
 

@@ -32,6 +32,7 @@ def view(name: str, *, accepts_uploads: bool = True, anonymous_read: bool = Fals
         "rules": NO_RULES,
         "forbids_reserved": False,
         "needs_approval": False,
+        "downloads": "auto",
     }
 
 
@@ -151,6 +152,7 @@ def test_create_with_everything(office: Office) -> None:
         "rules": {"cooldown_seconds": 259200, "denied": ["Acme_*"], "takes_sdists": False},
         "forbids_reserved": True,
         "needs_approval": True,
+        "downloads": "redirect",
     }
     credentials = {"username": "reader", "password": "a secret"}
     upstream = {key: UPSTREAM[key] for key in ("freshness_seconds", "delivery", "is_offline")} | {

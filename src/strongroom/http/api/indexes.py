@@ -19,7 +19,7 @@ from strongroom.core.index_settings import (
     Removed,
     UpstreamChanges,
 )
-from strongroom.core.model import Index
+from strongroom.core.model import Downloads, Index
 from strongroom.core.upstream import Delivery, Upstream
 from strongroom.http.api.endpoint import CurrentCaller, Endpoint
 from strongroom.http.api.fields import Body, IndexField, Time, View, read_whole
@@ -56,6 +56,7 @@ class IndexView(View):
     rules: RulesBody
     forbids_reserved: bool = Field(description="Whether a reserved name without files is answered 403, not 404.")
     needs_approval: bool = Field(description="Whether a promotion into it waits for somebody who manages it.")
+    downloads: Downloads = Field(description="How clients get files that lie in a bucket.")
 
 
 class CountedIndexView(IndexView):
@@ -115,6 +116,10 @@ class IndexChangeBody(Body):
     rules: RulesBody | None = None
     forbids_reserved: StrictBool | None = None
     needs_approval: StrictBool | None = None
+    downloads: Downloads | None = Field(
+        default=None,
+        description="Files in a bucket: large ones by redirect (auto), all of them (redirect), or none (stream).",
+    )
 
     def changes(self) -> IndexChanges:
         """Return the changes of the core."""
@@ -129,6 +134,7 @@ class IndexChangeBody(Body):
             rules=None if self.rules is None else self.rules.rules(),
             forbids_reserved=self.forbids_reserved,
             needs_approval=self.needs_approval,
+            downloads=self.downloads,
         )
 
 
@@ -207,6 +213,7 @@ def _show(index: Index, caller: Caller) -> IndexView:
         rules=show_rules(index.rules),
         forbids_reserved=index.forbids_reserved,
         needs_approval=index.needs_approval,
+        downloads=index.downloads,
     )
 
 

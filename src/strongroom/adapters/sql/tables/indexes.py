@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from strongroom.adapters.sql.rows import AnyRow, change_row, delete_rows, insert_row
 from strongroom.adapters.sql.schema import indexes
-from strongroom.core.model import Index
+from strongroom.core.model import Downloads, Index
 from strongroom.core.names import IndexName
 from strongroom.core.upstream import Delivery, Upstream
 
@@ -58,6 +58,7 @@ def _values(index: Index) -> dict[str, object]:
         "rules": index.rules,
         "forbids_reserved": index.forbids_reserved,
         "needs_approval": index.needs_approval,
+        "downloads": index.downloads.value,
         **_upstream_values(index.upstream),
     }
 
@@ -83,6 +84,7 @@ def _index(row: AnyRow) -> Index:
         rules=row.rules,
         forbids_reserved=row.forbids_reserved,
         needs_approval=row.needs_approval,
+        downloads=Downloads(row.downloads),
     )
 
 
