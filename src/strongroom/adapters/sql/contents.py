@@ -68,12 +68,12 @@ class SqlContents:
 
 
 def _shape(table: Table) -> Shape:
-    return Shape(name=table.name, columns=tuple(_column(column, table) for column in table.columns))
+    return Shape(name=str(table.name), columns=tuple(_column(column, table) for column in table.columns))
 
 
 def _column(column: SqlColumn[object], table: Table) -> Column:
     return Column(
-        name=column.name,
+        name=str(column.name),
         kind=_KINDS[_stored_type(column).python_type],
         is_nullable=bool(column.nullable),
         is_required=not (column.nullable or column.server_default or column is table.autoincrement_column),
