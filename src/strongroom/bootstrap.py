@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,8 +58,10 @@ from strongroom.services.replica.following import Stores
 from strongroom.services.setup import Setup
 from strongroom.services.shield import Shield
 from strongroom.services.sign_in import SignIn
+from strongroom.services.sweep import Sweep
 from strongroom.services.tokens import Tokens
 from strongroom.services.trial import Trial
+from strongroom.services.turns import Turns
 from strongroom.services.upkeep import Upkeep
 
 if TYPE_CHECKING:  # its library is an extra, and takes its time to load
@@ -115,9 +119,11 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
             setup=Setup(catalog, secrets, clock),
             shield=Shield(catalog, clock, names),
             sign_in=SignIn(catalog, secrets, passwords, clock),
+            sweep=Sweep(catalog, blobs, clock, incoming=blobs),
             tokens=Tokens(catalog, secrets, clock),
             trial=Trial(catalog, clock),
-            upkeep=Upkeep(catalog, blobs, clock, incoming=blobs),
+            turns=Turns(catalog, clock),
+            upkeep=Upkeep(catalog, blobs, clock),
         )
 
 
@@ -218,8 +224,10 @@ def run_server(settings: Settings) -> None:
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
+    from strongroom.http.metrics_board import remove_old_boards
     from strongroom.http.server import Server
 
+    remove_old_boards(settings.directory)
     Server(
         "strongroom.bootstrap:application",
         factory=True,
@@ -234,7 +242,6 @@ def run_server(settings: Settings) -> None:
         workers_kill_timeout=settings.drain_seconds,
         respawn_failed_workers=True,
         log_level=LogLevels.warning,
-        log_access=settings.access_log,
     ).serve()
 
 
@@ -254,9 +261,12 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
     """Open the stores and yield the application on them."""
     from strongroom.http.assembly import Parts, assemble
     from strongroom.http.body import BodyDeadlines
+    from strongroom.http.metrics_board import Board, server_directory
     from strongroom.http.service_manager import READY, tell_service_manager
-    from strongroom.worker import at_work, regular_jobs, replica_jobs, upstream_jobs
+    from strongroom.http.watch import Watched
+    from strongroom.worker import Job, at_work, regular_jobs, replica_jobs, upstream_jobs
 
+    board = Board(server_directory(settings.directory, os.getppid()))
     async with open_store(settings) as services:
         parts = Parts(
             services=services,
@@ -268,6 +278,10 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
             body_deadlines=BodyDeadlines(
                 window_seconds=float(settings.stall_seconds), total_seconds=float(settings.body_seconds)
             ),
+            board=board,
+            metrics_networks=settings.metrics_readers,
+            version=version("strongroom"),
+            free_bytes=lambda: shutil.disk_usage(settings.directory).free,
         )
         assembled = assemble(parts)
         await assembled.cache.refresh()
@@ -276,9 +290,11 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
             *upstream_jobs(services.passage, cache_bytes=settings.upstream_cache_bytes),
             *(replica_jobs(services.replica.follower) if await services.replica.find_followed() else ()),
         )
-        async with at_work(jobs):
+        sampling = Job("write down the numbers", 1, assembled.meters.sample, first_seconds=1)
+        address = assembled.authenticator.address if settings.access_log else None
+        async with at_work((*jobs, sampling)):
             building = asyncio.create_task(assembled.api.prepare())  # FastAPI loads while the first pages are served
             tell_service_manager(READY)
-            yield assembled.app
+            yield Watched(assembled.app, board.cells, address=address)
             await assembled.readiness.close()
             await building

@@ -23,8 +23,8 @@ from strongroom.core.upstream_url import check_upstream_url
 
 ENVIRONMENT_PREFIX = "STRONGROOM_"
 CONFIG_FILE = Path("strongroom.toml")
-NO_UPSTREAM = "none"
-"""Said instead of the default upstream's URL."""
+NO_NETWORK = "none"
+"""Said instead of networks."""
 
 NO_UPSTREAM = "none"
 """Written as `default_upstream`: a first run mirrors nothing."""
@@ -71,6 +71,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool, Meta(description="take turns at the jobs that one process does for all; no: leave them to `worker`")
     ] = True
     access_log: Annotated[bool, Meta(description="log a line for each request")] = False
+    metrics_networks: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="networks that may read /metrics without a token, separated by commas; none: no network. "
+            "Through a proxy that is not trusted, nobody may"
+        ),
+    ] = ("127.0.0.0/8", "::1/128")
+    tls_certificate: Annotated[
+        str, Meta(description="the PEM file of the server's certificate chain; empty: no TLS")
+    ] = ""
+    tls_key: Annotated[str, Meta(description="the PEM file of the certificate's private key")] = ""
+    tls_self_signed: Annotated[bool, Meta(description="serve TLS with a certificate made here, for trials")] = False
     default_upstream: Annotated[
         str,
         Meta(
@@ -121,10 +133,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(ip_network(text, strict=False) for text in self.upstream_networks)
 
     @property
+    def metrics_readers(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Return the networks that may read the metrics; none where a proxy hides who asks."""
+        if self.metrics_networks == (NO_NETWORK,) or (self.public_url and not self.trusted_proxies):
+            return ()
+        return tuple(ip_network(text, strict=False) for text in self.metrics_networks)
+
+    @property
+    def has_tls(self) -> bool:
+        """Return whether the server itself speaks TLS."""
+        return self.tls_self_signed or bool(self.tls_certificate)
+
+    @property
     def url(self) -> str:
         """Return the URL that clients use, without a slash at its end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return self.public_url or f"http://{host}:{self.port}{self.root_path}"
+        return self.public_url or f"{'https' if self.has_tls else 'http'}://{host}:{self.port}{self.root_path}"
 
 
 _HINTS = get_type_hints(Settings, include_extras=True)
@@ -246,7 +270,7 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _USERINFO = re.compile(r"//.*@")
 _QUERY = re.compile(r"\?[^'\"]*")
-_LISTS = ("trusted_proxies", "upstream_networks")
+_LISTS = ("trusted_proxies", "upstream_networks", "metrics_networks")
 _CHECKS: dict[str, Callable[[object], object]] = {
     "blobs": _check_blobs,
     "default_index": _check_index,
@@ -254,6 +278,7 @@ _CHECKS: dict[str, Callable[[object], object]] = {
     "root_path": _check_root_path,
     "trusted_proxies": _check_networks,
     "upstream_networks": _check_networks,
+    "metrics_networks": lambda value: value if value == (NO_NETWORK,) else _check_networks(value),
     "default_upstream": _check_upstream,
 }
 

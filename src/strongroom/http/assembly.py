@@ -6,6 +6,7 @@ hot path, then everything else.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp
@@ -24,6 +25,8 @@ from strongroom.http.files import Files
 from strongroom.http.integrity import Integrity
 from strongroom.http.jsonapi import JsonApi
 from strongroom.http.lane import Lane
+from strongroom.http.metrics import Meters
+from strongroom.http.metrics_board import Board
 from strongroom.http.operation import Operation
 from strongroom.http.pages import Pages
 from strongroom.http.readiness import Readiness, store_looks
@@ -43,6 +46,10 @@ class Parts:
     prefix: str = ""
     cache_bytes: int = 256 * 1024 * 1024
     body_deadlines: BodyDeadlines = field(default_factory=BodyDeadlines)
+    board: Board = field(default_factory=Board)
+    metrics_networks: tuple[Network, ...] = ()
+    version: str = ""
+    free_bytes: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,7 @@ class Assembled:
     authenticator: Authenticator
     api: LateApi
     readiness: Readiness
+    meters: Meters
 
 
 def assemble(parts: Parts) -> Assembled:
@@ -70,7 +78,7 @@ def assemble(parts: Parts) -> Assembled:
     guard = Guard(authenticator, cache, parts.default_index)
     readiness = Readiness(store_looks(services.catalog, services.blobs))
     routes = [
-        *Operation(readiness).routes(),
+        *Operation(readiness, lambda: meters, parts.metrics_networks).routes(),
         *Welcome(services.setup, parts.prefix).routes(),
         *Legacy(services.publish, parts.default_index).routes(),
         *JsonApi(
@@ -92,4 +100,14 @@ def assemble(parts: Parts) -> Assembled:
         files=Files(services.download, cache),
         default_index=parts.default_index,
     )
-    return Assembled(BodyGuard(Catching(lane), parts.body_deadlines), cache, authenticator, api, readiness)
+    meters = Meters(
+        parts.board,
+        services.catalog,
+        cache,
+        lane,
+        services.passage.outcomes,
+        version=parts.version,
+        free_bytes=parts.free_bytes,
+    )
+    app = BodyGuard(Catching(lane), parts.body_deadlines)
+    return Assembled(app, cache, authenticator, api, readiness, meters)

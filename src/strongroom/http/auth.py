@@ -30,6 +30,8 @@ from strongroom.services.sign_in import SignIn
 
 _LONGEST_HEADER = 4096
 _LONGEST_CLIENT = 200
+_FORWARDED = frozenset({b"x-forwarded-for", b"forwarded", b"via", b"x-real-ip"})
+"""What proxies add: one of these shows that somebody stands between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,17 @@ class Authenticator:
             address = _parse_address(hop.strip())
         return address
 
+    def is_near(self, scope: Scope, networks: tuple[Network, ...]) -> bool:
+        """Return whether the client is in one of the networks, as far as that can be known.
+
+        Behind a proxy that is not trusted every client has the proxy's address, so a request
+        that came through one is never near.
+        """
+        if not networks or (not self._trusted_proxies and _is_forwarded(scope)):
+            return False
+        address = self.address(scope)
+        return address is not None and any(address in network for network in networks)
+
     def take_last_used(self) -> dict[TokenId, datetime]:
         """Return the tokens used since the last call, with the time of their last use."""
         taken, self._last_used = self._last_used, {}
@@ -174,6 +187,10 @@ def find_header(scope: Scope, name: bytes) -> bytes | None:
         if key == name:
             return bytes(value)
     return None
+
+
+def _is_forwarded(scope: Scope) -> bool:
+    return any(key in _FORWARDED for key, _ in scope["headers"])
 
 
 def _read_basic(value: bytes) -> Credential:

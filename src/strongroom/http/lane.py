@@ -23,6 +23,7 @@ from strongroom.http.cache import Cache
 from strongroom.http.errors import Headers, status_of
 from strongroom.http.exchange import Exchange, read_exchange
 from strongroom.http.files import Files, StoredFile
+from strongroom.http.metrics_layout import FILE, KIND_KEY, LIST, METADATA, OTHER, PAGE
 from strongroom.http.pages import Pages
 from strongroom.http.paths import FilePath, LanePath, ListPath, Misspelt, NoPlace, PagePath, read_path
 from strongroom.http.routes import Needs, Subject
@@ -70,6 +71,9 @@ class Lane:
     pages: Pages
     files: Files
     default_index: IndexName
+    hits: int = 0
+    misses: int = 0
+    """How many pages and files were, and were not, ready in memory."""
     _paths: dict[str, LanePath] = field(default_factory=dict)
     _wishes: dict[tuple[bytes | None, bytes | None, bytes], Wish] = field(default_factory=dict)
 
@@ -79,6 +83,7 @@ class Lane:
         if path is None:
             await self.following(scope, receive, send)
             return
+        scope[KIND_KEY] = _kind_of(path)
         exchange = read_exchange(scope, send)
         try:
             await self._answer(path, exchange)
@@ -116,9 +121,13 @@ class Lane:
         match path:
             case PagePath():
                 wish = self._read_wish(exchange)
-                await exchange.give(self.pages.find_project(path, wish) or await self.pages.get_project(path, wish))
+                answer = self.pages.find_project(path, wish)
+                self._remember_hit(answer)
+                await exchange.give(answer or await self.pages.get_project(path, wish))
             case FilePath(wants_metadata=False):
-                file = self.files.find(path) or await self.files.get(path)
+                found = self.files.find(path)
+                self._remember_hit(found)
+                file = found or await self.files.get(path)
                 if isinstance(file, StoredFile):
                     await self.files.send(exchange, file)
                 else:
@@ -128,6 +137,12 @@ class Lane:
             case ListPath():
                 wish = self._read_wish(exchange)
                 await exchange.give(await self.pages.get_list(path.target.index, principal, wish=wish))
+
+    def _remember_hit(self, found: object | None) -> None:
+        if found is None:
+            self.misses += 1
+        else:
+            self.hits += 1
 
     async def _admit(self, scope: Scope) -> Principal:
         if not self.cache.is_current():
@@ -153,6 +168,19 @@ class Lane:
             if len(self._wishes) < _WISHES_LIMIT and sum(len(part or b"") for part in key) < _LONGEST_WISH:
                 self._wishes[key] = wish
         return wish
+
+
+def _kind_of(path: LanePath) -> int:
+    """Return the kind of request that the numbers show (`metrics_layout.py`)."""
+    match path:
+        case PagePath():
+            return PAGE
+        case FilePath():
+            return METADATA if path.wants_metadata else FILE
+        case ListPath():
+            return LIST
+        case _:
+            return OTHER
 
 
 def read_format(query: bytes) -> str | None:

@@ -18,6 +18,9 @@ from strongroom.http.errors import status_of
 
 _log = logging.getLogger(__name__)
 
+REQUEST_KEY = "strongroom.request"
+"""Where a scope holds the request's name, `X-Request-ID`."""
+
 
 class JsonLines(logging.Formatter):
     """A JSON object a line."""
@@ -65,4 +68,11 @@ def log_fault(error: StrongroomError, scope: Scope) -> None:
 
 def describe_request(scope: Scope) -> dict[str, str]:
     """Return what identifies a request in the log; never its query or its headers."""
-    return {"method": scope["method"], "path": scope["path"]}
+    named = {"request": scope[REQUEST_KEY]} if REQUEST_KEY in scope else {}
+    return {**named, "method": scope["method"], "path": scope["path"]}
+
+
+def request_id(scope: Scope) -> str | None:
+    """Return the request's name, None where nobody gave it one."""
+    found: str | None = scope.get(REQUEST_KEY)
+    return found

@@ -1,11 +1,13 @@
-"""Whether the server lives and whether it can work: `/healthz` and `/readyz`.
+"""Whether the server lives, whether it can work, and what it has done: `/healthz`, `/readyz`, `/metrics`.
 
-Tells strangers nothing but words. Does not repair anything and does not decide what is
-looked at (`readiness.py`). What is counted is told by `metrics.py`.
+Tells strangers nothing but words; numbers are for administrators and for the networks
+of the settings. Decides neither what is looked at (`readiness.py`) nor what is counted
+(`metrics.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -13,23 +15,35 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from strongroom.core.access import Network, Right
 from strongroom.core.caller import Caller
+from strongroom.http.metrics import CONTENT_TYPE, Meters
 from strongroom.http.readiness import Readiness
-from strongroom.http.routes import Public, Route
+from strongroom.http.routes import Needs, Public, Route, Subject
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """The handlers of health and readiness."""
+    """The handlers of health, readiness and metrics."""
 
     readiness: Readiness
+    meters: Callable[[], Meters]
+    """Asked for at each request: they count what is built on top of these routes."""
+    metrics_networks: tuple[Network, ...] = ()
 
     def routes(self) -> list[Route]:
-        """Return the routes, all public."""
+        """Return the routes; health and readiness are public."""
         reason = "a load balancer has no credentials, and nothing but words is told"
         return [
             Route("/healthz", ("GET", "HEAD"), self.health, Public(reason)),
             Route("/readyz", ("GET", "HEAD"), self.ready, Public(reason)),
+            Route(
+                "/metrics",
+                ("GET", "HEAD"),
+                self.metrics,
+                Needs(Right.ADMINISTER, Subject.SERVER),
+                open_networks=self.metrics_networks,
+            ),
         ]
 
     async def health(self, _request: Request, _caller: Caller) -> Response:
@@ -48,6 +62,11 @@ class Operation:
         ]
         status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
         return _answer(status, {"status": "ready" if is_ready else "not ready", "checks": checks})
+
+    async def metrics(self, _request: Request, _caller: Caller) -> Response:
+        """Answer what all workers have counted, in Prometheus' text format."""
+        text = await self.meters().render()
+        return Response(text, headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
 
 
 def _answer(status: HTTPStatus, body: dict[str, object]) -> Response:

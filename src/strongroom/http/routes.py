@@ -13,7 +13,7 @@ from enum import Enum
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.core.access import Right, not_found
+from strongroom.core.access import Network, Right, not_found
 from strongroom.core.caller import Caller
 from strongroom.core.errors import InvalidName, StrongroomError
 from strongroom.core.names import IndexName, ProjectName, parse_index_name, parse_project_name
@@ -75,6 +75,8 @@ class Route:
     handler: Handler
     access: Access
     refusal: Refusal = _answer_problem
+    open_networks: tuple[Network, ...] = ()
+    """Whose clients there need no right, for tools without credentials; no proxy's word is taken for it."""
 
 
 def read_index(params: Mapping[str, str], default: IndexName) -> IndexName:

@@ -5,6 +5,7 @@ Implements `ports.Mirror` by handing on; decides nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from strongroom.core.mirrored import Copy, UpstreamFile, UpstreamPage
@@ -69,3 +70,5 @@ class Passage:
     names: UpstreamNames
     lists: NameLists
     asked: AskedCounter
+    outcomes: Mapping[str, int]
+    """What came of asking upstreams so far, by `outcomes.py`."""
