@@ -38,6 +38,8 @@ def write_lines(path: Path, items: Iterable[object]) -> Part:
         for item in items:
             file.write(_encoder.encode(item) + b"\n")
             lines += 1
+    if not lines:
+        path.write_bytes(zstd.compress(b""))  # else the file would hold no frame, which is not valid zstd
     with path.open("rb") as written:
         digest = hashlib.file_digest(written, "sha256").hexdigest()
     return Part(filename=path.name, sha256=Sha256(digest), size_bytes=path.stat().st_size, lines=lines)
