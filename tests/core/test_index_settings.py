@@ -34,7 +34,7 @@ DAY = timedelta(days=1)
 
 def with_upstream(**settings: object) -> Index:
     """Make an index with credentials for its upstream."""
-    return a_mirror(upstream=replace(Upstream(URL, OLD), **settings))  # type: ignore[arg-type]  # fields of Upstream
+    return a_mirror(upstream=replace(Upstream(URL, OLD), **settings))
 
 
 def test_what_is_not_named_stays() -> None:

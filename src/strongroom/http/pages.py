@@ -175,7 +175,8 @@ def _shelf(target: ProjectTarget) -> Shelf:
 
 
 def _make_page_answer(body: _Body, wish: Wish) -> Answer:
-    representation = represent(wish.page_type.content_type, body.content, coding=wish.coding)
+    is_passing = body.valid_until is not None
+    representation = represent(wish.page_type.content_type, body.content, coding=wish.coding, is_passing=is_passing)
     serial = (b"x-pypi-last-serial", str(body.serial).encode())
     return make_answer(representation, cache_control=REVALIDATE, vary=_VARY, extra=[serial])
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from msgspec.structs import replace as change
+
 from strongroom.core.access import ProjectTarget, not_found
 from strongroom.core.errors import Hidden
 from strongroom.core.licences import read_licence
@@ -78,7 +80,7 @@ class Download:
         if copy is None or copy.stored_at is None or copy.sha256 != found.file.sha256:
             return None
         if _awaits_size(found):
-            self._demand(replace(found.file, size_bytes=copy.size_bytes), found.gates, copy=copy)
+            self._demand(change(found.file, size_bytes=copy.size_bytes), found.gates, copy=copy)
         return copy
 
     async def open_bytes(self, found: FoundFile) -> Copy | Arriving | Elsewhere:
@@ -101,7 +103,7 @@ class Download:
             if size_bytes is None:
                 assert not isinstance(opened, Copy)
                 size_bytes = (await opened.stored()).size_bytes
-            self._demand(replace(found.file, size_bytes=size_bytes), found.gates)
+            self._demand(change(found.file, size_bytes=size_bytes), found.gates)
         return opened
 
     async def get_metadata(self, found: FoundFile) -> bytes:
@@ -121,6 +123,10 @@ class Download:
             case UpstreamFile(has_provenance=True) if found.upstream is not None:
                 return await self.mirror.get_provenance(found.upstream, found.file)
         raise not_found()
+
+    async def link(self, sha256: Sha256, *, seconds: int) -> str | None:
+        """Return a URL outside this server for the bytes, None where there is none; raises `StorageFault`."""
+        return await self.blobs.link(sha256, seconds=seconds)
 
     def find_path(self, sha256: Sha256) -> Path | None:
         """Return where the bytes lie on this machine, or None."""

@@ -9,12 +9,19 @@ import pytest
 
 from strongroom.core.errors import NotFound, UpstreamFault
 from strongroom.core.mirrored import UpstreamFile
+from strongroom.services.mirror import sidecars
 from strongroom.services.mirror.sidecars import metadata_url
 from tests.replacing import replace
 from tests.services.house import wait
 from tests.services.mirror.arriving import INDEX, METADATA, SDIST, Passage, begin, digest_of, kinds, offer_wheel, settle
 
 PROVENANCE = b'{"version": 1,  "attestation_bundles": []}'
+
+
+@pytest.fixture(autouse=True)
+def _no_short_wheels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no wheel be so short that it is fetched whole at once."""
+    monkeypatch.setattr(sidecars, "SHORT_BYTES", 0)
 
 
 def offer_provenance(passage: Passage, content: bytes | None) -> UpstreamFile:

@@ -11,8 +11,9 @@ import pytest
 from strongroom.adapters.upstream.memory import MemoryUpstreams
 from strongroom.core.archive.remote_metadata import Wanted
 from strongroom.core.errors import UpstreamFault
+from strongroom.core.upstream import Delivery
 from strongroom.ports import Origin, Part
-from strongroom.services.mirror import wheel_metadata
+from strongroom.services.mirror import sidecars, wheel_metadata
 from tests.archives.wheels import Wheel
 from tests.factories import a_mirror, an_upstream
 from tests.replacing import replace
@@ -22,6 +23,12 @@ from tests.services.mirror.arriving import INDEX, METADATA, WHEEL, Passage, dige
 LARGE = {f"demo/{number}.py": bytes(f"# {number}\n" * 900, "ascii") for number in range(900)}
 SCATTERED = Wheel(metadata=METADATA, files={"demo/data.bin": random.Random(1).randbytes(300_000)})
 """Its METADATA lies before something that does not compress: beyond the end that is fetched first."""
+
+
+@pytest.fixture(autouse=True)
+def _no_short_wheels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no wheel be so short that it is fetched whole at once."""
+    monkeypatch.setattr(sidecars, "SHORT_BYTES", 0)
 
 
 class Forger(MemoryUpstreams):
@@ -56,6 +63,24 @@ def test_metadata_is_made_where_the_upstream_has_none(wheel: Wheel, ranges: str)
         assert (copy.stored_at is None) == (ranges == "ranges")
         assert ("file" in kinds(passage)) == (ranges == "no ranges")
         await passage.assert_tidy()
+
+    wait(scene())
+
+
+@pytest.mark.parametrize("delivery", Delivery)
+def test_a_short_wheel_is_fetched_whole_at_once(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One request, and the file is here when it is asked for next; but where no copies are wanted, none is made."""
+    monkeypatch.setattr(sidecars, "SHORT_BYTES", 512 * 1024)
+
+    async def scene() -> None:
+        passage = Passage()
+        file = passage.offer(WHEEL, Wheel(metadata=METADATA).build())
+        index = a_mirror(upstream=replace(an_upstream(), delivery=delivery))
+        assert await passage.mirror.get_metadata(index, file) == METADATA
+        await passage.mirror.close()
+        (copy,) = await passage.copies()
+        assert (copy.stored_at is not None) == (delivery is Delivery.CACHE)
+        assert set(kinds(passage)) == ({"file"} if delivery is Delivery.CACHE else {"part"})
 
     wait(scene())
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import BinaryIO, cast
 
 from strongroom.core.archive.fault import Fault
@@ -92,8 +93,28 @@ class _Pieces:
             self.seek(start)
             self.read(length)
 
+    def cut(self, start: int, length: int) -> _Window:
+        """Return a range by itself, in which small reads are quick; raises `_Missing`."""
+        self.seek(start)
+        return _Window(start, self.read(length))
+
     def _later(self, position: int) -> list[int]:
         return [piece.start for piece in self._pieces if piece.start > position]
+
+
+class _Window:
+    """One range of the file, with the file's offsets."""
+
+    def __init__(self, start: int, content: bytes) -> None:
+        self._start = start
+        self._file = BytesIO(content)
+        self.read = self._file.read
+
+    def seek(self, offset: int) -> int:
+        return self._file.seek(offset - self._start) + self._start
+
+    def tell(self) -> int:
+        return self._file.tell() + self._start
 
 
 def read_remote_metadata(
@@ -128,8 +149,8 @@ def _read(file: _Pieces, name: DistributionName, *, total_bytes: int, limits: Li
     end = read_end(binary, total_bytes)
     if end.entries > limits.entries or end.directory_size > _LARGEST_DIRECTORY:
         raise Fault("zip-too-many-entries", f"The archive has {end.entries} entries, more than allowed")
-    file.demand(end.directory_offset, end.directory_size)
-    headers = read_directory(binary, end)
+    directory = file.cut(end.directory_offset, end.directory_size)
+    headers = read_directory(cast(BinaryIO, directory), end)
     path, header = _find_metadata(headers, name)
     if max(header.common.packed_size, header.common.unpacked_size) > limits.metadata_bytes:
         raise Fault("entry-too-large", f"METADATA has more than the {limits.metadata_bytes} bytes allowed")

@@ -25,6 +25,7 @@ from strongroom.core.licences import read_licence
 from strongroom.core.mirrored import Copy, UpstreamFile
 from strongroom.core.model import Index, PackageType
 from strongroom.core.names import Filename, IndexName, Sha256
+from strongroom.core.upstream import Delivery
 from strongroom.ports import Arriving, Missing, Part
 from strongroom.services.mirror.copies import Keeping, KeptCopies
 from strongroom.services.mirror.flights import Flights
@@ -37,6 +38,8 @@ _UNUSABLE_PARTS = frozenset({"wheel-unreadable", "upstream-malformed"})
 """With these an upstream has answered, and not with the part that was asked for: the whole wheel may still be right."""
 _log = logging.getLogger(__name__)
 
+SHORT_BYTES = 512 * 1024
+"""Most wheels are shorter; one that a resolver passes over costs this much of the disk at most."""
 OpenFile = Callable[[Index, UpstreamFile], Awaitable[Copy | Arriving]]
 
 
@@ -143,7 +146,10 @@ class Sidecars:
         """Ask the sources in the order of trust, then of cost."""
         if copy is not None and copy.stored_at is not None and _is_wheel(wanted.file):
             return Found(await self._read_stored(copy))
-        found = await self._fetch_relayed(wanted) or await self._read_ranges(wanted) or await self._read_whole(wanted)
+        found = await self._fetch_relayed(wanted)
+        if found is None and not _is_short(wanted):
+            found = await self._read_ranges(wanted)
+        found = found or await self._read_whole(wanted)
         if found is None:
             raise not_found()
         return found
@@ -278,6 +284,13 @@ def _not_as_promised(file: UpstreamFile, what: str) -> UpstreamFault:
 
 def _is_wheel(file: UpstreamFile) -> bool:
     return file.package_type is PackageType.WHEEL
+
+
+def _is_short(wanted: Wanted) -> bool:
+    """Return whether the whole file may be kept and comes as soon as a range: it spares the next client the wait."""
+    size_bytes, upstream = wanted.file.size_bytes, wanted.index.upstream
+    keeps_copies = upstream is not None and upstream.delivery is Delivery.CACHE
+    return keeps_copies and size_bytes is not None and size_bytes <= SHORT_BYTES
 
 
 def _digest(content: bytes) -> Sha256:
