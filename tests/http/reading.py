@@ -202,11 +202,14 @@ class ReadingRoom:
 
 
 @contextmanager
-def reading_room(directory: Path | None = None, *, public_url: str | None = None) -> Iterator[ReadingRoom]:
-    """Open a room with the index `main`; its blobs are in the directory, or in memory."""
+def reading_room(
+    directory: Path | None = None, *, public_url: str | None = None, blobs: Blobs | None = None
+) -> Iterator[ReadingRoom]:
+    """Open a room with the index `main`; its blobs are those given, in the directory, or in memory."""
     with asyncio.Runner() as runner:
         catalog, clock, secrets = CountingCatalog(), FrozenClock(), SeededSecrets()
-        blobs: Blobs = MemoryBlobs() if directory is None else LocalBlobs(directory, 0)
+        if blobs is None:
+            blobs = MemoryBlobs() if directory is None else LocalBlobs(directory, 0)
         cache = Cache(catalog, clock)
         authenticator = Authenticator(
             SignIn(catalog, secrets, FakePasswords(), clock), cache, clock=clock, trusted_proxies=()

@@ -2,8 +2,9 @@
 
 The smallest files are kept in memory, small ones read at once in the event loop (a
 thread hop costs more than the read), large ones leave through the server's `pathsend`
-where it has one, everything else is streamed. An archive is never content-encoded: pip
-hashes the raw bytes. Does not judge who may read.
+where it has one, those in a bucket by a link to it (`links.py`), everything else is
+streamed. An archive is never content-encoded: pip hashes the raw bytes. Does not judge
+who may read.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from starlette.types import Scope
 
 from strongroom.core.errors import StorageFault
 from strongroom.core.mirrored import Copy, Offered
-from strongroom.core.model import File
+from strongroom.core.model import Downloads, File
 from strongroom.core.names import Filename, Sha256
 from strongroom.core.simpleapi.negotiate import Coding
 from strongroom.core.simpleapi.representation import represent
@@ -35,6 +36,7 @@ from strongroom.http.cache import Cache, Moment, Shelf
 from strongroom.http.errors import PROBLEM_JSON, Headers
 from strongroom.http.exchange import Exchange
 from strongroom.http.flights import Flights
+from strongroom.http.links import LINK_SECONDS, goes_to_bucket, link_headers
 from strongroom.http.paths import FilePath
 from strongroom.http.ranges import ByteRange, Unsatisfiable, read_range
 from strongroom.ports import Arriving
@@ -174,13 +176,25 @@ class Files:
             etag=stored.etag,
             size_bytes=stored.size_bytes,
         )
-        match part:
-            case None:
-                await self._send_all(exchange, stored)
-            case ByteRange():
-                await self._send_part(exchange, stored, part=part)
-            case Unsatisfiable():
-                await _refuse_range(exchange, stored)
+        if isinstance(part, Unsatisfiable):
+            await _refuse_range(exchange, stored)
+            return
+        link = None if stored.path is not None else await self._find_link(exchange, stored, part=part)
+        if link is not None:
+            await exchange.respond(302, headers=link_headers(link))
+        elif part is None:
+            await self._send_all(exchange, stored)
+        else:
+            await self._send_part(exchange, stored, part=part)
+
+    async def _find_link(self, exchange: Exchange, stored: StoredFile, *, part: ByteRange | None) -> str | None:
+        """Return where in the bucket the client gets it, if that is how the index gives out such a file."""
+        index = self._cache.indexes.get(stored.shelf[0])
+        downloads = Downloads.STREAM if index is None else index.downloads
+        length_bytes = stored.size_bytes if part is None else part.stop - part.start
+        if not goes_to_bucket(downloads, length_bytes=length_bytes, headers=exchange.headers):
+            return None
+        return await self._download.link(stored.sha256, seconds=LINK_SECONDS)
 
     async def _load(self, path: FilePath) -> StoredFile | PassingFile:
         generation = self._cache.generation

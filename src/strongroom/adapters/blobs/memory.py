@@ -98,8 +98,9 @@ class MemoryBlobs:
         for offset in range(start, stop, _CHUNK_BYTES):
             yield data[offset : min(offset + _CHUNK_BYTES, stop)]
 
-    async def link(self, sha256: Sha256, *, seconds: int) -> None:
+    async def link(self, sha256: Sha256, *, seconds: int) -> str | None:
         """Return None: nobody else reaches this memory."""
+        return None
 
     async def check(self) -> None:
         await self.receive()
