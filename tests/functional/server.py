@@ -39,6 +39,7 @@ class Server:
         self.host = "127.0.0.1"
         self.port = free_port()
         self.flags = flags
+        self.words: tuple[str, ...] = ("serve",)
         self.settings = {**variables_of(data), **(settings or {})}
         self.log = data.parent / f"{data.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -62,7 +63,7 @@ class Server:
     def start(self, *, within_seconds: float = 60) -> float:
         """Start it, wait until /healthz answers, and return how long that took."""
         began = time.monotonic()
-        command = [sys.executable, "-m", "strongroom", "serve", "--data", str(self.data), "--port", str(self.port)]
+        command = [sys.executable, "-m", "strongroom", *self.words, "--data", str(self.data), "--port", str(self.port)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, *self.flags],

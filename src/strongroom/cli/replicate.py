@@ -85,6 +85,8 @@ def _follow(url: str, token: str | None) -> None:
 def _show_status() -> None:
     async def look(services: Services, caller: Caller) -> dict[str, object]:
         standing = await services.replica.get_standing(caller)
+        if standing.primary is None:
+            return _view(standing)
         answering = await services.replica.ask_primary(caller)
         return {
             **_view(standing),

@@ -62,7 +62,7 @@ class Follower:
                 fields = {"code": fault.code, "why": fault.sentence}
                 _log.warning("the primary cannot be followed", extra={"fields": fields})
             return
-        if self.trouble:
+        if self.trouble and self._primary is not None:
             self.trouble = ""
             _log.info("the primary is followed again")
 
@@ -89,6 +89,7 @@ class Follower:
         """Copy the next page and return whether there is more; raises what stands in the way."""
         followed, serial, since_hash = await self.stores.catalog.read(_load_position)
         if followed is None:
+            await self.close()
             return False
         primary = await self._connect(followed)
         asked_at = self.stores.clock.now()

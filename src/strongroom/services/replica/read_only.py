@@ -1,8 +1,8 @@
 """The catalog of a replica: every change but the primary's own is refused.
 
 No change is made without an event, and no upload without a lease: so refusing these two
-refuses everything, whoever asks. Caches of upstreams, times of last use and the sweep go
-on; they write neither. Looks at each transaction anew, so that a promotion counts at once.
+refuses everything, whoever asks. Caches of upstreams and times of last use go on; they
+write neither. The sweep and the turns work on the catalog itself. Looks at each transaction anew, so that a promotion counts at once.
 """
 
 from __future__ import annotations
@@ -92,8 +92,14 @@ class _Leases:
     def remove(self, lease_id: str) -> None:
         self._leases.remove(lease_id)
 
+    def end(self, lease_id: str) -> None:
+        self._leases.end(lease_id)
+
     def list(self) -> tuple[Lease, ...]:
         return self._leases.list()
+
+    def list_removals(self) -> tuple[Lease, ...]:
+        return self._leases.list_removals()
 
     def put_setup_link(self, link: SetupLink) -> None:
         refuse(self._url)
