@@ -37,7 +37,7 @@ from strongroom.core.names import IndexName
 from strongroom.http.auth import Authenticator
 from strongroom.http.cache import Cache
 from strongroom.http.errors import error_response
-from strongroom.http.log import log_fault
+from strongroom.http.log import log_fault, request_id
 from strongroom.http.routes import Needs, Public, Route, SignedIn, Subject, read_index, read_project
 
 
@@ -131,9 +131,9 @@ def _refuse_other_methods(path: str, routes: list[Route]) -> StarletteRoute:
     return StarletteRoute(path, endpoint, methods=[])  # none named: it takes whatever the routes before it left
 
 
-async def _answer_unexpected(_request: Request, _error: Exception) -> Response:
+async def _answer_unexpected(request: Request, _error: Exception) -> Response:
     """Answer what nobody expected as any other problem; Starlette raises it again, and the entrance logs it."""
-    return error_response(StorageFault("server-fault", "An unexpected fault"))
+    return error_response(StorageFault("server-fault", "An unexpected fault"), request_id(request.scope))
 
 
 async def _answer_http_exception(_request: Request, error: Exception) -> Response:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strongroom.core.errors import StorageFault, StrongroomError
 from strongroom.http.errors import render_error
-from strongroom.http.log import describe_request, log_fault
+from strongroom.http.log import describe_request, log_fault, request_id
 
 _log = logging.getLogger(__name__)
 
@@ -90,6 +90,6 @@ class Catching:
             error = StorageFault("server-fault", "An unexpected fault")
             _log.exception("request failed", extra={"fields": describe_request(scope)})
         if not started:
-            status, headers, body = render_error(error)
+            status, headers, body = render_error(error, request_id(scope))
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})

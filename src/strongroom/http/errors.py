@@ -53,8 +53,12 @@ def status_of(error: errors.StrongroomError) -> HTTPStatus:
     return STATUS[type(error)]
 
 
-def problem_body(error: errors.StrongroomError) -> bytes:
-    """Return the problem details; the inside of a server's fault stays in the log."""
+def problem_body(error: errors.StrongroomError, request: str | None = None) -> bytes:
+    """Return the problem details; the inside of a server's fault stays in the log.
+
+    A server's fault names the request, as the log does. What a client did wrong does
+    not: what may not be seen is answered with the same bytes as what is not there.
+    """
     status = status_of(error)
     message, hint = error.message, error.hint
     if isinstance(error, _HIDDEN):
@@ -65,6 +69,8 @@ def problem_body(error: errors.StrongroomError) -> bytes:
         "detail": f"{message}. {hint}" if hint else message,
         "code": error.code,
     }
+    if request is not None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        body |= {"request": request}
     if isinstance(error, errors.Hidden):
         body |= {"ruled_by": error.ruled_by}
         if error.until is not None:
@@ -85,9 +91,9 @@ def extra_headers(error: errors.StrongroomError) -> Headers:
             return []
 
 
-def render_error(error: errors.StrongroomError) -> tuple[int, Headers, bytes]:
-    """Return status, headers and body of a problem+json answer."""
-    body = problem_body(error)
+def render_error(error: errors.StrongroomError, request: str | None = None) -> tuple[int, Headers, bytes]:
+    """Return status, headers and body of a problem+json answer to the request of that name."""
+    body = problem_body(error, request)
     headers: Headers = [
         (b"content-type", PROBLEM_JSON),
         (b"content-length", str(len(body)).encode()),
@@ -98,9 +104,9 @@ def render_error(error: errors.StrongroomError) -> tuple[int, Headers, bytes]:
     return status_of(error).value, headers, body
 
 
-def error_response(error: errors.StrongroomError) -> Response:
-    """Return the problem+json response of an error."""
-    status, headers, body = render_error(error)
+def error_response(error: errors.StrongroomError, request: str | None = None) -> Response:
+    """Return the problem+json response of an error, to the request of that name."""
+    status, headers, body = render_error(error, request)
     response = Response(body, status_code=status)
     response.raw_headers = headers
     return response

@@ -68,11 +68,11 @@ def log_fault(error: StrongroomError, scope: Scope) -> None:
 
 def describe_request(scope: Scope) -> dict[str, str]:
     """Return what identifies a request in the log; never its query or its headers."""
-    named = {"request": scope[REQUEST_KEY]} if REQUEST_KEY in scope else {}
+    named = {"request": scope[REQUEST_KEY].decode()} if REQUEST_KEY in scope else {}
     return {**named, "method": scope["method"], "path": scope["path"]}
 
 
 def request_id(scope: Scope) -> str | None:
     """Return the request's name, None where nobody gave it one."""
-    found: str | None = scope.get(REQUEST_KEY)
-    return found
+    found: bytes | None = scope.get(REQUEST_KEY)
+    return None if found is None else found.decode()

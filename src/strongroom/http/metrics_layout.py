@@ -7,8 +7,6 @@ or show (`metrics.py`).
 
 from __future__ import annotations
 
-from bisect import bisect_left
-
 KINDS = ("list", "page", "file", "metadata", "upload", "json", "integrity", "api", "operation", "other")
 """The families of requests, as the numbers tell them apart; a kind is its place here."""
 LIST, PAGE, FILE, METADATA, UPLOAD, JSON, INTEGRITY, API, OPERATION, OTHER = range(len(KINDS))
@@ -25,43 +23,20 @@ BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 OUTCOMES = ("found", "unchanged", "missing", "timeout", "failed")
 """What came of asking an upstream."""
 
-_BUCKETS = len(BUCKETS_SECONDS) + 1
-_WIDTH = len(STATUSES) + _BUCKETS + 2
-_STATUS = {status: number for number, status in enumerate(STATUSES)}
+STATUS_CELL = {status: number for number, status in enumerate(STATUSES)}
+OTHER_STATUS = len(STATUSES) - 1
+BUCKETS = len(STATUSES)
+SECONDS = BUCKETS + len(BUCKETS_SECONDS) + 1
+WIDTH = SECONDS + 1
+"""A kind has so many cells: one a status, one a duration (the last without a limit), one for all seconds."""
 
-_AFTER_KINDS = len(KINDS) * _WIDTH
-DOWNLOADS, UPLOADS, UPLOADED_BYTES, CACHE_HITS, CACHE_MISSES = range(_AFTER_KINDS, _AFTER_KINDS + 5)
-_UPSTREAM = _AFTER_KINDS + 5
+_AFTER_KINDS = len(KINDS) * WIDTH
+DOWNLOADS, DOWNLOADED_BYTES, UPLOADS, UPLOADED_BYTES, CACHE_HITS, CACHE_MISSES = range(_AFTER_KINDS, _AFTER_KINDS + 6)
+_UPSTREAM = _AFTER_KINDS + 6
 _AFTER_UPSTREAM = _UPSTREAM + len(OUTCOMES)
 SAMPLED_AT, WAITING_WRITES, SERIAL = range(_AFTER_UPSTREAM, _AFTER_UPSTREAM + 3)
 CELLS = _AFTER_UPSTREAM + 3
 """How many numbers a board has."""
-
-
-def request_cell(kind: int, status: int) -> int:
-    """Return the cell of the requests of that kind that got that status."""
-    return kind * _WIDTH + _STATUS.get(status, len(STATUSES) - 1)
-
-
-def bucket_cell(kind: int, seconds: float) -> int:
-    """Return the cell of the requests of that kind that took about so long."""
-    return kind * _WIDTH + len(STATUSES) + bisect_left(BUCKETS_SECONDS, seconds)
-
-
-def bucket_cells(kind: int) -> range:
-    """Return the cells of all durations of that kind, the shortest first, the last without a limit."""
-    start = kind * _WIDTH + len(STATUSES)
-    return range(start, start + _BUCKETS)
-
-
-def seconds_cell(kind: int) -> int:
-    """Return the cell of the time that all requests of that kind took together."""
-    return kind * _WIDTH + len(STATUSES) + _BUCKETS
-
-
-def bytes_cell(kind: int) -> int:
-    """Return the cell of the bytes that answers of that kind had."""
-    return kind * _WIDTH + len(STATUSES) + _BUCKETS + 1
 
 
 def upstream_cell(outcome: str) -> int:

@@ -18,6 +18,7 @@ from strongroom.core.caller import Caller
 from strongroom.core.errors import InvalidName, StrongroomError
 from strongroom.core.names import IndexName, ProjectName, parse_index_name, parse_project_name
 from strongroom.http.errors import error_response
+from strongroom.http.log import request_id
 
 Handler = Callable[[Request, Caller], Awaitable[Response]]
 Refusal = Callable[[StrongroomError, Request], Response]
@@ -58,8 +59,8 @@ class Public:
 Access = Needs | SignedIn | Public
 
 
-def _answer_problem(error: StrongroomError, _request: Request) -> Response:
-    return error_response(error)
+def _answer_problem(error: StrongroomError, request: Request) -> Response:
+    return error_response(error, request_id(request.scope))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from strongroom.core.access import not_found
 from strongroom.core.errors import StorageFault, StrongroomError
 from strongroom.http.api.problems import PROBLEM_JSON, UNPROCESSABLE
 from strongroom.http.errors import error_response
+from strongroom.http.log import request_id
 
 NAME_FAULT = "strongroom-name"
 """The pydantic error type of a name that a `parse_` function refused; its context holds code and sentence."""
@@ -40,15 +41,15 @@ class UnreadableRequest(Exception):
         self.sentence = sentence
 
 
-async def answer_error(_request: Request, error: Exception) -> Response:
+async def answer_error(request: Request, error: Exception) -> Response:
     """Answer an error of the core as everywhere else."""
     assert isinstance(error, StrongroomError)
-    return error_response(error)
+    return error_response(error, request_id(request.scope))
 
 
-async def answer_unexpected(_request: Request, _error: Exception) -> Response:
+async def answer_unexpected(request: Request, _error: Exception) -> Response:
     """Answer what nobody expected; the entrance logs it."""
-    return error_response(StorageFault("server-fault", "An unexpected fault"))
+    return error_response(StorageFault("server-fault", "An unexpected fault"), request_id(request.scope))
 
 
 async def answer_http_exception(_request: Request, error: Exception) -> Response:

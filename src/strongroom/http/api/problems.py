@@ -21,6 +21,7 @@ PROBLEM_SCHEMA: dict[str, object] = {
         "status": {"type": "integer", "description": "The HTTP status."},
         "detail": {"type": "string", "description": "What went wrong and what to do, in one or two sentences."},
         "code": {"type": "string", "description": "The kind of problem, stable and machine-readable."},
+        "request": {"type": "string", "description": "The request's name in the server's log, for a server's fault."},
         "ruled_by": {"type": "string", "description": "The index whose rule hides the file."},
         "until": {"type": "string", "format": "date-time", "description": "When the file comes through by itself."},
     },
