@@ -119,10 +119,10 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
             setup=Setup(catalog, secrets, clock),
             shield=Shield(catalog, clock, names),
             sign_in=SignIn(catalog, secrets, passwords, clock),
-            sweep=Sweep(catalog, blobs, clock, incoming=blobs),
+            sweep=Sweep(store, blobs, clock, incoming=blobs),
             tokens=Tokens(catalog, secrets, clock),
             trial=Trial(catalog, clock),
-            turns=Turns(catalog, clock),
+            turns=Turns(store, clock),
             upkeep=Upkeep(catalog, blobs, clock),
         )
 
@@ -245,6 +245,21 @@ def run_server(settings: Settings) -> None:
     ).serve()
 
 
+async def run_worker(settings: Settings) -> None:
+    """Do the jobs that one process does for all, in turns with all others, until SIGTERM or SIGINT."""
+    from strongroom.http.log import configure_logging
+    from strongroom.http.service_manager import READY, tell_service_manager
+    from strongroom.worker import at_work, shared_jobs, until_told_to_stop
+
+    configure_logging()
+    async with (
+        open_store(settings) as services,
+        at_work(shared_jobs(services, cache_bytes=settings.upstream_cache_bytes)),
+    ):
+        tell_service_manager(READY)
+        await until_told_to_stop()
+
+
 def application() -> ASGIApp:
     """Return the ASGI application of one worker; its stores are opened at its start-up event."""
     from strongroom.http.entrance import Entrance
@@ -264,7 +279,7 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
     from strongroom.http.metrics_board import Board, server_directory
     from strongroom.http.service_manager import READY, tell_service_manager
     from strongroom.http.watch import Watched
-    from strongroom.worker import Job, at_work, regular_jobs, replica_jobs, upstream_jobs
+    from strongroom.worker import Job, at_work, own_jobs, replica_jobs, shared_jobs
 
     board = Board(server_directory(settings.directory, os.getppid()))
     async with open_store(settings) as services:
@@ -286,8 +301,8 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
         assembled = assemble(parts)
         await assembled.cache.refresh()
         jobs = (
-            *regular_jobs(services, assembled.authenticator.take_last_used),
-            *upstream_jobs(services.passage, cache_bytes=settings.upstream_cache_bytes),
+            *own_jobs(services, assembled.authenticator.take_last_used),
+            *(shared_jobs(services, cache_bytes=settings.upstream_cache_bytes) if settings.jobs else ()),
             *(replica_jobs(services.replica.follower) if await services.replica.find_followed() else ()),
         )
         sampling = Job("write down the numbers", 1, assembled.meters.sample, first_seconds=1)

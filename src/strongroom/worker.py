@@ -1,8 +1,9 @@
-"""What a worker process does besides answering: small regular jobs, each harmless to repeat.
+"""What a process does besides answering: small regular jobs, each harmless to repeat.
 
-Writes down when tokens were last used, once a day sweeps away what crashed uploads
-left and fetches the lists of upstreams' names, and ends the worker when the process that
-started it is gone. A job that fails is logged and tried again at its next turn.
+Some each process has to do for itself: writing down what was used, ending when the
+process that started it is gone. The others one process does for all, in turns
+(`services/turns.py`): the daily sweep, the lists of upstreams' names, making room. A job
+that fails is logged and tried again at its next time.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from multiprocessing import parent_process
 
 from strongroom.core.caller import operator
@@ -22,11 +23,13 @@ from strongroom.core.errors import StrongroomError
 from strongroom.core.names import TokenId
 from strongroom.ports import Catalog
 from strongroom.services import Services
-from strongroom.services.mirror.mirror import Passage
 from strongroom.services.replica import Follower
 
 _log = logging.getLogger(__name__)
 _SERVER = operator("server")
+_SWEEP_EVERY = timedelta(days=1)
+_AGAIN = timedelta(0)
+"""For jobs that may be done again at once, but not by two at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +42,17 @@ class Job:
     first_seconds: float
 
 
-def regular_jobs(services: Services, take_last_used: Callable[[], dict[TokenId, datetime]]) -> tuple[Job, ...]:
-    """Return the jobs of a worker; `take_last_used` hands over the tokens used since its last call."""
+def own_jobs(services: Services, take_last_used: Callable[[], dict[TokenId, datetime]]) -> tuple[Job, ...]:
+    """Return what each serving process does for itself.
+
+    `take_last_used` hands over the tokens used since its last call.
+    """
 
     async def keep_last_used() -> None:
         await _touch(services.catalog, take_last_used())
 
-    async def sweep() -> None:
-        report = await services.upkeep.sweep(_SERVER)
-        if report.blobs or report.leases or report.incoming:
-            fields = {"blobs": report.blobs, "freed_bytes": report.freed_bytes, "leases": report.leases}
-            _log.info("swept away what uploads had left", extra={"fields": fields})
+    async def purge_incoming() -> None:
+        await services.sweep.purge_incoming()
 
     started_by = parent_process()  # not asked of the system: it may be gone before the worker has begun
     parent = os.getppid() if started_by is None else started_by.pid
@@ -61,29 +64,46 @@ def regular_jobs(services: Services, take_last_used: Callable[[], dict[TokenId, 
     return (
         Job("end with the parent", 1, end_with_parent, first_seconds=1),
         Job("keep times of last use", 60, keep_last_used, first_seconds=60),
-        # Also where the server is started anew each night, there is a sweep each day.
-        Job("sweep", 24 * 3600, sweep, first_seconds=3600),
+        Job("keep names that nobody owns", 60, services.passage.asked.flush, first_seconds=60),
+        Job("keep times of last use of copies", 60, services.passage.mirror.files.flush_uses, first_seconds=60),
+        # Temporary files lie on this machine, so no other node can do it.
+        Job("remove temporary files of dead uploads", 24 * 3600, purge_incoming, first_seconds=3600),
     )
 
 
-def upstream_jobs(passage: Passage, *, cache_bytes: int = 0) -> tuple[Job, ...]:
-    """Return the jobs about upstreams: fetching the lists of names, writing down what was used and what nobody owns.
+def shared_jobs(services: Services, *, cache_bytes: int = 0) -> tuple[Job, ...]:
+    """Return what one process does for all, on whichever node.
 
-    Copies of files beyond `cache_bytes` are given up; 0 means that there is room for all.
+    Copies of upstream files beyond `cache_bytes` are given up; 0 means that there is room for all.
     """
 
+    async def sweep() -> None:
+        report = await services.sweep.sweep(_SERVER)
+        if report.blobs or report.leases or report.incoming:
+            fields = {"blobs": report.blobs, "freed_bytes": report.freed_bytes, "leases": report.leases}
+            _log.info("swept away what uploads had left", extra={"fields": fields})
+
     async def make_room() -> None:
-        report = await passage.mirror.files.make_room(cache_bytes)
+        report = await services.passage.mirror.files.make_room(cache_bytes)
         if report.copies:
             _log.info("gave up copies of upstream files", extra={"fields": asdict(report)})
 
-    making_room = (Job("make room for upstream files", 600, make_room, first_seconds=300),) if cache_bytes else ()
+    async def sweep_in_turn() -> None:
+        await services.turns.run("sweep", sweep, every=_SWEEP_EVERY)
+
+    async def make_room_in_turn() -> None:
+        await services.turns.run("make room", make_room, every=_AGAIN)
+
+    async def fetch_names_in_turn() -> None:
+        await services.turns.run("names", services.passage.lists.refresh_due, every=_AGAIN)
+
+    making_room = (Job("make room for upstream files", 600, make_room_in_turn, first_seconds=300),)
     return (
-        *making_room,
+        *(making_room if cache_bytes else ()),
         # Each hour, so that a list that could not be fetched is tried for again; one that is a day old is due.
-        Job("fetch the lists of upstreams' names", 3600, passage.lists.refresh_due, first_seconds=30),
-        Job("keep names that nobody owns", 60, passage.asked.flush, first_seconds=60),
-        Job("keep times of last use of copies", 60, passage.mirror.files.flush_uses, first_seconds=60),
+        Job("fetch the lists of upstreams' names", 3600, fetch_names_in_turn, first_seconds=30),
+        # Daily, but often asked for: so another one goes on soon where a process died in the middle of it.
+        Job("sweep", 900, sweep_in_turn, first_seconds=300),
     )
 
 
@@ -104,6 +124,15 @@ async def at_work(jobs: tuple[Job, ...]) -> AsyncIterator[None]:
         for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
+
+
+async def until_told_to_stop() -> None:
+    """Return at SIGTERM or SIGINT."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    await told.wait()
 
 
 async def _repeat(job: Job) -> None:

@@ -38,8 +38,10 @@ from strongroom.services.releases import Releases
 from strongroom.services.setup import Setup
 from strongroom.services.shield import Shield, Wish
 from strongroom.services.sign_in import SignIn
+from strongroom.services.sweep import Sweep
 from strongroom.services.tokens import Tokens
 from strongroom.services.trial import Trial
+from strongroom.services.turns import Turns
 from strongroom.services.upkeep import Upkeep
 from tests.access_matrix.exempting import add_exemptions
 from tests.access_matrix.oracle import EXISTING_INDEXES, EXISTING_PROJECTS, OPEN_INDEXES
@@ -194,8 +196,10 @@ def _make_services(
         setup=Setup(catalog, secrets, clock),
         shield=Shield(catalog, clock),
         sign_in=SignIn(catalog, secrets, passwords, clock),
+        sweep=Sweep(catalog, blobs, clock),
         tokens=Tokens(catalog, secrets, clock),
         trial=Trial(catalog, clock),
+        turns=Turns(catalog, clock),
         upkeep=Upkeep(catalog, blobs, clock),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, timedelta, timezone
+from functools import partial
 
 import pytest
 
@@ -23,6 +24,7 @@ from strongroom.core.events import (
 )
 from strongroom.core.model import Lease, SetupLink
 from strongroom.core.names import Filename, TokenId, UserName, parse_project_name
+from strongroom.core.removals import make_removal
 from strongroom.ports import Transaction
 from tests.contracts.driven import CHAIN_KEY, SOMEBODY, SOMETHING, Driven
 from tests.factories import DEMO, MAIN, sha256_of
@@ -35,6 +37,11 @@ UPLOADED = Uploaded(
 YANKED = Yanked(index=MAIN, project=DEMO, version="1.0", filenames=(WHEEL,), reason='\N{SNOWMAN} "quoted"\n')
 OTHER = Yanked(index=MAIN, project=parse_project_name("other"), version="2", filenames=())
 REVOKED = TokenRevoked(token=TokenId("A" * 16), owner=UserName("bob"))
+
+
+def add_lease(tx: Transaction, lease: Lease) -> None:
+    """Store a lease."""
+    tx.leases.add(lease)
 
 
 def serials(entries: tuple[Entry, ...]) -> list[int]:
@@ -131,6 +138,26 @@ def test_a_lease_is_added_replaced_and_removed(catalog: Driven) -> None:
     with pytest.raises(Conflict):
         catalog.write(lambda tx: tx.leases.replace(longer))
     assert catalog.read(lambda tx: tx.leases.list()) == (Lease("a", START),)
+
+
+def test_a_lease_that_must_be_there_is_ended_once(catalog: Driven) -> None:
+    """The second time it is a conflict: the sweep may have ended it, and taken what it named."""
+    for lease_id in ("a", "b"):
+        catalog.write(partial(add_lease, lease=Lease(lease_id, START)))
+    catalog.write(lambda tx: tx.leases.end("a"))
+    with pytest.raises(Conflict):
+        catalog.write(lambda tx: tx.leases.end("a"))
+    assert catalog.read(lambda tx: tx.leases.list()) == (Lease("b", START),)
+
+
+def test_removals_are_found_among_the_leases(catalog: Driven) -> None:
+    """By their ids, and without those of uploads, however many blobs these name."""
+    removal = make_removal("x", [sha256_of("b"), sha256_of("a")], now=START)
+    others = [Lease("a", START), Lease("removal", START), Lease("removalx", START), Lease("x removal:", START)]
+    for lease in (removal, *others):
+        catalog.write(partial(add_lease, lease=lease))
+    assert catalog.read(lambda tx: tx.leases.list_removals()) == (removal,)
+    assert len(catalog.read(lambda tx: tx.leases.list())) == 5
 
 
 def test_the_setup_link_is_taken_once(catalog: Driven) -> None:

@@ -8,7 +8,7 @@ from packaging.version import Version
 
 from strongroom.core.mirrored import AskedName, Copy, Skipped, UpstreamPage
 from strongroom.core.model import ProjectStatus, Yank
-from strongroom.core.names import ProjectName
+from strongroom.core.names import ProjectName, Sha256
 from strongroom.ports import Transaction
 from tests.contracts.driven import Driven, do_all
 from tests.factories import (
@@ -223,6 +223,36 @@ def test_blobs_that_files_name_are_found(catalog: Driven) -> None:
     assert catalog.read(lambda tx: tx.files.find_named(asked)) == frozenset(asked[:3])
     assert catalog.read(lambda tx: tx.files.find_named([])) == frozenset()
     assert catalog.read(lambda tx: tx.copies.find_named(asked)) == frozenset()
+
+
+def test_named_blobs_are_listed_in_the_order_of_digests(catalog: Driven) -> None:
+    """Each once, from any digest on; what nothing names is not there, nor are bytes that are not stored."""
+    digests = sorted(sha256_of(str(number)) for number in range(12))
+    one = replace(a_file(), sha256=digests[3], metadata_sha256=digests[1], provenance_sha256=digests[8])
+    two = replace(a_file("demo-2.0.tar.gz"), sha256=digests[5], metadata_sha256=digests[1])
+    stored = replace(a_copy("x-1.tar.gz", sha256=digests[4]), metadata_sha256=digests[2])
+    known = replace(a_copy("x-2.tar.gz", is_stored=False), provenance_sha256=digests[7], metadata_sha256=digests[2])
+
+    def change(tx: Transaction) -> None:
+        tx.indexes.add(an_index())
+        tx.projects.save(a_project())
+        for file in (one, two):
+            tx.files.add(file)
+        for copy in (stored, known):
+            tx.copies.save(copy)
+
+    assert catalog.read(lambda tx: tx.files.list_named(digests[0], 9)) == ()
+    catalog.write(change)
+    files = tuple(digests[number] for number in (1, 3, 5, 8))
+    copies = tuple(digests[number] for number in (2, 4, 7))
+
+    def read(first: Sha256, most: int) -> tuple[tuple[Sha256, ...], tuple[Sha256, ...]]:
+        return catalog.read(lambda tx: (tx.files.list_named(first, most), tx.copies.list_named(first, most)))
+
+    assert read(digests[0], 9) == (files, copies)
+    assert read(digests[0], 2) == (files[:2], copies[:2])
+    assert read(digests[3], 9) == (files[1:], copies[1:])
+    assert read(digests[9], 9) == ((), ())
 
 
 def test_one_copy_or_all_of_an_index_are_removed(catalog: Driven) -> None:

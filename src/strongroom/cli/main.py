@@ -27,6 +27,7 @@ class Place:
 
 COMMANDS = {
     "serve": Place("serve", "command", "Run the index."),
+    "worker": Place("worker", "command", "Do the regular jobs, beside servers that leave them."),
     "user": Place("user", "group", "Make, list, disable and enable users."),
     "grant": Place("grant", "group", "Give users rights and take them away."),
     "token": Place("token", "group", "Make, list, revoke and rotate tokens."),

@@ -41,7 +41,7 @@ def verify(*, quick: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 def sweep(*, older_than: timedelta, dry_run: bool) -> None:
     """Remove the bytes of deleted files and of uploads that died."""
-    report = run(lambda services, caller: services.upkeep.sweep(caller, grace=older_than, dry_run=dry_run))
+    report = run(lambda services, caller: services.sweep.sweep(caller, grace=older_than, dry_run=dry_run))
     done = "Would remove" if dry_run else "Removed"
     told = f"{done} {report.blobs} blobs ({report.freed_bytes} bytes) and {report.leases} expired leases"
     incoming = "." if dry_run else f", and {report.incoming} temporary files."

@@ -92,6 +92,10 @@ class Copies(Protocol):
         """Return those of the blobs, 500 at most, that a copy needs: as its stored bytes or beside them."""
         ...
 
+    def list_named(self, first: Sha256, limit: int) -> tuple[Sha256, ...]:
+        """Return the blobs that copies need, in the order of digests from that one on, each once."""
+        ...
+
     def list_least_used(self, limit: int) -> tuple[Copy, ...]:
         """Return stored copies, those whose last use (else their storing) is longest ago first."""
         ...

@@ -71,6 +71,10 @@ class Files(Protocol):
         """Return those of the blobs, 500 at most, that a file needs: as its bytes or beside them."""
         ...
 
+    def list_named(self, first: Sha256, limit: int) -> tuple[Sha256, ...]:
+        """Return the blobs that files need, in the order of digests from that one on, each once."""
+        ...
+
 
 class Users(Protocol):
     """The table of users and their grants."""
@@ -133,12 +137,20 @@ class Events(Protocol):
 
 
 class Leases(Protocol):
-    """Uploads in flight, and the one-time setup link, which is a lease on becoming administrator."""
+    """Uploads in flight, removals, and the one-time setup link, which is a lease on becoming administrator."""
 
     def add(self, lease: Lease) -> None: ...
     def replace(self, lease: Lease) -> None: ...
     def remove(self, lease_id: str) -> None: ...
+    def end(self, lease_id: str) -> None:
+        """Remove a lease that must still be there; raises `Conflict` when the sweep has ended it."""
+        ...
+
     def list(self) -> tuple[Lease, ...]: ...
+    def list_removals(self) -> tuple[Lease, ...]:
+        """Return those that say which blobs are being removed (`core/removals.py`)."""
+        ...
+
     def put_setup_link(self, link: SetupLink) -> None:
         """Store the link; any earlier one is void."""
         ...

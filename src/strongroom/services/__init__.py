@@ -30,8 +30,10 @@ if TYPE_CHECKING:  # so that one use case can be imported without all others
     from strongroom.services.setup import Setup
     from strongroom.services.shield import Shield
     from strongroom.services.sign_in import SignIn
+    from strongroom.services.sweep import Sweep
     from strongroom.services.tokens import Tokens
     from strongroom.services.trial import Trial
+    from strongroom.services.turns import Turns
     from strongroom.services.upkeep import Upkeep
 
 
@@ -62,6 +64,8 @@ class Services:
     setup: Setup
     shield: Shield
     sign_in: SignIn
+    sweep: Sweep
     tokens: Tokens
     trial: Trial
+    turns: Turns
     upkeep: Upkeep

@@ -38,6 +38,7 @@ from strongroom.core.policies.declaration import Digests
 from strongroom.core.policies.open_index import judge_index
 from strongroom.core.policies.upstream_name import Namesakes
 from strongroom.core.policy import Refuse
+from strongroom.core.removals import demand_not_removed
 from strongroom.core.renewal import renew
 from strongroom.core.sources import has_or_holds, walk
 from strongroom.core.upload import (
@@ -265,11 +266,15 @@ class Upload:
         """Make the bytes durable; the lease names them first, so that the sweep leaves them alone."""
         wanted = (draft.arrival.digests.sha256, *(_sha256(part) for part in sidecars))
         lease = replace(self._lease, sha256=wanted)
-        await self._publish.catalog.write(lambda tx: tx.leases.replace(lease))
+        await self._publish.catalog.write(lambda tx: self._name_blobs(tx, lease))
         kept = [await self._publish.blobs.keep(self._incoming)]
         kept += [await self._publish.blobs.put(part) for part in sidecars]
         if tuple(kept) != wanted:
             raise StorageFault("blob-digest", "The blob store kept other bytes than the ones that arrived")
+
+    def _name_blobs(self, tx: Transaction, lease: Lease) -> None:
+        demand_not_removed(tx.leases.list_removals(), lease.sha256, now=self._publish.clock.now())
+        tx.leases.replace(lease)
 
     def _commit(self, tx: Transaction, draft: Draft) -> Published:
         """Make it visible: the only point where anybody can see the file."""
@@ -280,7 +285,7 @@ class Upload:
         file = plan.file(serial)
         tx.projects.save(plan.project(serial))
         tx.files.add(file)
-        tx.leases.remove(self._lease.lease_id)
+        tx.leases.end(self._lease.lease_id)  # without it the sweep may have taken the bytes
         return Published(Outcome.CREATED, file, plan.remarks)
 
 

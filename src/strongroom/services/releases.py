@@ -1,7 +1,7 @@
 """What happens to files after they were published: yanked, deleted, a project's status.
 
 Decides which files a request means. Whether a yanked or quarantined file is shown
-is decided by `core/pages.py`; the bytes of deleted files are removed by `upkeep.py`.
+is decided by `core/pages.py`; the bytes of deleted files are removed by `sweep.py`.
 """
 
 from __future__ import annotations

@@ -1,32 +1,23 @@
-"""Upkeep: whether each byte is there that the catalog promises, and which bytes nobody needs.
+"""Upkeep: whether each byte is there that the catalog promises.
 
-Decides what counts as a fault and what may be swept. `verify` changes nothing;
-`sweep` removes only what no row and no lease names, and writes no event, because
-nothing that anybody can see is changed.
+Decides what counts as a fault, and changes nothing. Which bytes nobody needs is decided
+by `sweep.py`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
 
 from strongroom.core.access import SERVER, Right
 from strongroom.core.caller import Caller
-from strongroom.core.errors import StorageFault, Unavailable
+from strongroom.core.errors import StorageFault
 from strongroom.core.mirrored import Copy
 from strongroom.core.model import File
 from strongroom.core.names import Sha256
 from strongroom.ports import BlobInfo, Blobs, Catalog, Clock, Transaction
-
-GRACE = timedelta(hours=24)
-"""How long bytes without a row stay: longer than any upload takes."""
-_AT_ONCE = 500
-_REMOVAL_SECONDS = 60
 
 Progress = Callable[[int, int], None]
 """Is told how many of how many blobs are done."""
@@ -61,30 +52,11 @@ class VerifyReport:
 
 
 @dataclass(frozen=True, slots=True)
-class SweepReport:
-    """What was removed, or would be."""
-
-    blobs: int
-    freed_bytes: int
-    leases: int
-    incoming: int
-    is_dry_run: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Need:
     """What the catalog says about a blob; the size of a sidecar is not known."""
 
     size_bytes: int | None
     needed_by: str
-
-
-class IncomingArea(Protocol):
-    """A store that keeps arriving bytes in files of its own."""
-
-    async def purge_incoming(self, older_than: datetime) -> int:
-        """Remove what was last written before that time, and return how many."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +66,6 @@ class Upkeep:
     catalog: Catalog
     blobs: Blobs
     clock: Clock
-    incoming: IncomingArea | None = None
 
     async def verify(self, caller: Caller, *, deep: bool = True, progress: Progress | None = None) -> VerifyReport:
         """Check that each blob of a file or a copy is there with the right size, and hash it (`deep`)."""
@@ -114,32 +85,6 @@ class Upkeep:
                 faults.append(Fault(sha256, problem, need.needed_by))
         return VerifyReport(files=files, blobs=len(needs), read_bytes=read_bytes, faults=tuple(faults))
 
-    async def sweep(self, caller: Caller, *, grace: timedelta = GRACE, dry_run: bool = False) -> SweepReport:
-        """Remove blobs that nobody needs and that are older than `grace`, expired leases, dead uploads.
-
-        However short the grace, a temporary file stays for `GRACE`: it may belong to an
-        upload in flight, and no lease names it.
-        """
-        serial, _, needs = await self.catalog.read(lambda tx: (tx.events.serial(), *_load_needs(tx, caller)))
-        before = self.clock.now() - grace
-        candidates = [
-            info async for info in self.blobs.list() if info.sha256 not in needs and info.modified_at < before
-        ]
-        swept: list[BlobInfo] = []
-        for start in range(0, len(candidates), _AT_ONCE):
-            swept += await self._remove_unneeded(candidates[start : start + _AT_ONCE], serial, dry_run=dry_run)
-        leases = await self._remove_leases(before, dry_run=dry_run)
-        incoming = 0
-        if self.incoming is not None and not dry_run:
-            incoming = await self.incoming.purge_incoming(self.clock.now() - max(grace, GRACE))
-        return SweepReport(
-            blobs=len(swept),
-            freed_bytes=sum(info.size_bytes for info in swept),
-            leases=leases,
-            incoming=incoming,
-            is_dry_run=dry_run,
-        )
-
     async def _judge_bytes(self, info: BlobInfo) -> Problem | None:
         digest = hashlib.sha256()
         try:
@@ -148,44 +93,6 @@ class Upkeep:
         except StorageFault:
             return Problem.UNREADABLE
         return None if digest.hexdigest() == info.sha256 else Problem.BYTES
-
-    async def _remove_unneeded(self, candidates: list[BlobInfo], serial: int, *, dry_run: bool) -> tuple[BlobInfo, ...]:
-        """Remove what is still not needed, inside a write transaction.
-
-        An upload of the same bytes takes its lease in a transaction too, before it
-        relies on a blob that is there already: so it comes before (and the lease is
-        seen here) or after (and the blob is gone and stored again).
-        """
-        loop = asyncio.get_running_loop()  # free meanwhile: transactions run in a thread of their own
-
-        def remove(sha256: Sha256) -> None:
-            removal = asyncio.run_coroutine_threadsafe(self.blobs.remove(sha256), loop)
-            try:
-                removal.result(_REMOVAL_SECONDS)
-            except TimeoutError:
-                removal.cancel()  # not later, when an upload may rely on the blob
-                raise Unavailable("blobs-slow", "The blob store takes too long to remove a blob") from None
-
-        def change(tx: Transaction) -> tuple[BlobInfo, ...]:
-            needed = {sha256 for lease in tx.leases.list() for sha256 in lease.sha256}
-            needed |= _collect_cache_needs(tx).keys()  # always: what is kept of upstreams makes no event
-            if tx.events.serial() != serial:
-                needed |= _collect_file_needs(tx)[1].keys()
-            unneeded = tuple(info for info in candidates if info.sha256 not in needed)
-            for info in () if dry_run else unneeded:
-                remove(info.sha256)
-            return unneeded
-
-        return await self.catalog.write(change)
-
-    async def _remove_leases(self, before: datetime, *, dry_run: bool) -> int:
-        def change(tx: Transaction) -> int:
-            expired = [lease for lease in tx.leases.list() if lease.expires_at < before]
-            for lease in () if dry_run else expired:
-                tx.leases.remove(lease.lease_id)
-            return len(expired)
-
-        return await self.catalog.write(change)
 
 
 def _load_needs(tx: Transaction, caller: Caller) -> tuple[int, dict[Sha256, _Need]]:

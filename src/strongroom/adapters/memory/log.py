@@ -8,6 +8,7 @@ from strongroom.adapters.memory.state import State, require
 from strongroom.core.events import FIRST_HASH, Actor, Entry, Event, ProjectEvent, chain_hash, encode_event, entry_body
 from strongroom.core.model import Lease, SetupLink
 from strongroom.core.names import ProjectName
+from strongroom.core.removals import REMOVAL_PREFIX
 
 
 class MemoryEvents:
@@ -65,8 +66,16 @@ class MemoryLeases:
     def remove(self, lease_id: str) -> None:
         self._state.changing().leases.pop(lease_id, None)
 
+    def end(self, lease_id: str) -> None:
+        leases = self._state.changing().leases
+        require(holds=lease_id in leases, otherwise=f"There is no lease '{lease_id}'")
+        del leases[lease_id]
+
     def list(self) -> tuple[Lease, ...]:
         return tuple(sorted(self._state.leases.values(), key=lambda lease: lease.lease_id))
+
+    def list_removals(self) -> tuple[Lease, ...]:
+        return tuple(lease for lease in self.list() if lease.lease_id.startswith(REMOVAL_PREFIX))
 
     def put_setup_link(self, link: SetupLink) -> None:
         links = self._state.changing().setup_links

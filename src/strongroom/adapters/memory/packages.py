@@ -110,9 +110,15 @@ class MemoryFiles:
         yield from tuple(self._state.files.values())
 
     def find_named(self, digests: Collection[Sha256]) -> frozenset[Sha256]:
+        return self._named().intersection(digests)
+
+    def list_named(self, first: Sha256, limit: int) -> tuple[Sha256, ...]:
+        return tuple(sorted(sha256 for sha256 in self._named() if sha256 >= first)[:limit])
+
+    def _named(self) -> frozenset[Sha256]:
         files = self._state.files.values()
-        named = {sha256 for file in files for sha256 in (file.sha256, file.metadata_sha256, file.provenance_sha256)}
-        return frozenset(sha256 for sha256 in digests if sha256 in named)
+        named = (sha256 for file in files for sha256 in (file.sha256, file.metadata_sha256, file.provenance_sha256))
+        return frozenset(sha256 for sha256 in named if sha256 is not None)
 
     def _require_project(self, file: File) -> None:
         is_known = (file.index, file.project) in self._state.projects

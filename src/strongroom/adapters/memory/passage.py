@@ -102,16 +102,22 @@ class MemoryCopies:
         return sum(item.size_bytes for item in self._state.copies.values() if item.stored_at is not None)
 
     def find_named(self, digests: Collection[Sha256]) -> frozenset[Sha256]:
-        copies = self._state.copies.values()
-        named = {sha256 for copy in copies for sha256 in (copy.metadata_sha256, copy.provenance_sha256)}
-        named |= {copy.sha256 for copy in copies if copy.stored_at is not None}
-        return frozenset(sha256 for sha256 in digests if sha256 in named)
+        return self._named().intersection(digests)
+
+    def list_named(self, first: Sha256, limit: int) -> tuple[Sha256, ...]:
+        return tuple(sorted(sha256 for sha256 in self._named() if sha256 >= first)[:limit])
 
     def list_least_used(self, limit: int) -> tuple[Copy, ...]:
         used = [(item.last_used_at or item.stored_at, item) for item in self._state.copies.values() if item.stored_at]
         return tuple(item for _, item in sorted(used, key=lambda pair: (pair[0], pair[1].filename, pair[1].index)))[
             :limit
         ]
+
+    def _named(self) -> frozenset[Sha256]:
+        copies = self._state.copies.values()
+        named = {sha256 for copy in copies for sha256 in (copy.metadata_sha256, copy.provenance_sha256)}
+        named |= {copy.sha256 for copy in copies if copy.stored_at is not None}
+        return frozenset(sha256 for sha256 in named if sha256 is not None)
 
 
 class MemoryNameLists:

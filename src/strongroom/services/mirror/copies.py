@@ -16,6 +16,7 @@ from strongroom.core.errors import StorageFault, StrongroomError
 from strongroom.core.mirrored import Copy, UpstreamFile
 from strongroom.core.model import Lease
 from strongroom.core.names import Filename, IndexName, Sha256
+from strongroom.core.removals import demand_not_removed
 from strongroom.ports import Transaction
 from strongroom.services.mirror.parts import Parts
 from strongroom.services.mirror.writes import Writes
@@ -77,7 +78,7 @@ class KeptCopies:
         now = self._parts.clock.now()
         lease = Lease(self._parts.secrets.token_bytes(16).hex(), now + LEASE_LIFETIME, (keeping.sha256,))
         try:
-            await self._writes.write(lambda tx: tx.leases.add(lease))
+            await self._writes.write(lambda tx: _name_blob(tx, lease, now=now))
             if await keeping.store() != keeping.sha256:
                 raise StorageFault("blob-digest", "The blob store kept other bytes than the ones that arrived")
             return await self._writes.write(lambda tx: _commit(tx, file, lease=lease, change=keeping.change))
@@ -124,6 +125,11 @@ class KeptCopies:
             _log.warning("a lease is left to expire", extra={"fields": fields})
 
 
+def _name_blob(tx: Transaction, lease: Lease, *, now: datetime) -> None:
+    demand_not_removed(tx.leases.list_removals(), lease.sha256, now=now)
+    tx.leases.add(lease)
+
+
 def _commit(tx: Transaction, file: UpstreamFile, *, lease: Lease, change: Callable[[Copy], Copy]) -> Copy:
     """Change the row as it is now: the other things that are kept of the file may have come meanwhile."""
     earlier = tx.copies.find(file.index, file.filename)
@@ -131,7 +137,7 @@ def _commit(tx: Transaction, file: UpstreamFile, *, lease: Lease, change: Callab
         earlier = _blank(file)
     copy = change(earlier)
     tx.copies.save(copy)
-    tx.leases.remove(lease.lease_id)
+    tx.leases.end(lease.lease_id)  # without it the sweep may have taken the bytes
     return copy
 
 

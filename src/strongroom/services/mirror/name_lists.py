@@ -17,6 +17,7 @@ from strongroom.core.errors import StorageFault, StrongroomError, UpstreamFault,
 from strongroom.core.mirrored import NameList
 from strongroom.core.model import Index, Lease
 from strongroom.core.names import Sha256
+from strongroom.core.removals import demand_not_removed
 from strongroom.core.simpleapi.parse_list import NameReader
 from strongroom.ports import Body, Missing, Transaction, Unchanged
 from strongroom.services.mirror.parts import Parts, upstream_of
@@ -108,7 +109,8 @@ class NameLists:
     async def _keep(self, index: Index, arrived: _Arrived, *, claim: Lease) -> NameList:
         """Make the list durable; the lease names it first, so that the sweep leaves it alone."""
         sha256 = Sha256(hashlib.sha256(arrived.names).hexdigest())
-        await self.parts.catalog.write(lambda tx: tx.leases.replace(replace(claim, sha256=(sha256,))))
+        named = replace(claim, sha256=(sha256,))
+        await self.parts.catalog.write(lambda tx: _name_blob(tx, named, now=self.parts.clock.now()))
         if await self.parts.blobs.put(arrived.names) != sha256:
             raise StorageFault("blob-digest", "The blob store kept other bytes than the ones that arrived")
         return NameList(index.name, sha256, arrived.count, self.parts.clock.now(), arrived.etag)
@@ -148,6 +150,11 @@ def _claim(tx: Transaction, claim: Lease, *, now: datetime) -> bool:
     tx.leases.remove(claim.lease_id)
     tx.leases.add(claim)
     return True
+
+
+def _name_blob(tx: Transaction, claim: Lease, *, now: datetime) -> None:
+    demand_not_removed(tx.leases.list_removals(), claim.sha256, now=now)
+    tx.leases.replace(claim)
 
 
 def _save(tx: Transaction, names: NameList, *, index: Index) -> None:

@@ -60,6 +60,16 @@ _NAMED = union(
     select(copies.c.metadata_sha256).where(copies.c.metadata_sha256.in_(_IS_AMONG)),
     select(copies.c.provenance_sha256).where(copies.c.provenance_sha256.in_(_IS_AMONG)),
 )
+_FROM: BindParameter[str] = bindparam("first")
+_NAMED_FROM = (
+    union(
+        select(copies.c.sha256).where(copies.c.sha256 >= _FROM, copies.c.stored_at.is_not(None)),
+        select(copies.c.metadata_sha256).where(copies.c.metadata_sha256 >= _FROM),
+        select(copies.c.provenance_sha256).where(copies.c.provenance_sha256 >= _FROM),
+    )
+    .order_by("sha256")
+    .limit(bindparam("most"))
+)
 _LEAST_USED = (
     select(copies)
     .where(copies.c.used_at.is_not(None))
@@ -115,6 +125,10 @@ class SqlCopies:
     def find_named(self, digests: Collection[Sha256]) -> frozenset[Sha256]:
         """Return those of the blobs that a copy needs."""
         return frozenset(self._connection.execute(_NAMED, {"digests": list(digests)}).scalars())
+
+    def list_named(self, first: Sha256, limit: int) -> tuple[Sha256, ...]:
+        """Return the blobs that copies need, in the order of digests from that one on."""
+        return tuple(self._connection.execute(_NAMED_FROM, {"first": first, "most": limit}).scalars())
 
     def list_least_used(self, limit: int) -> tuple[Copy, ...]:
         """Return stored copies, those whose last use (else their storing) is longest ago first."""

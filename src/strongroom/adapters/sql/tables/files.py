@@ -34,6 +34,16 @@ _NAMED = union(
     select(files.c.provenance_sha256).where(files.c.provenance_sha256.in_(_IS_AMONG)),
 )
 """Reads the table, in the order of its rows: for eviction, which is rare, three indexes more would slow each upload."""
+_FROM: BindParameter[str] = bindparam("first")
+_NAMED_FROM = (
+    union(
+        select(files.c.sha256).where(files.c.sha256 >= _FROM),
+        select(files.c.metadata_sha256).where(files.c.metadata_sha256 >= _FROM),
+        select(files.c.provenance_sha256).where(files.c.provenance_sha256 >= _FROM),
+    )
+    .order_by("sha256")
+    .limit(bindparam("most"))
+)
 _BURY = insert(tombstones)
 _BURY_AGAIN = update(tombstones).where(*_IS_BURIED)
 _FIND_TOMBSTONE = select(tombstones).where(*_IS_BURIED)
@@ -92,6 +102,10 @@ class SqlFiles:
     def find_named(self, digests: Collection[Sha256]) -> frozenset[Sha256]:
         """Return those of the blobs that a file needs."""
         return frozenset(self._connection.execute(_NAMED, {"digests": list(digests)}).scalars())
+
+    def list_named(self, first: Sha256, limit: int) -> tuple[Sha256, ...]:
+        """Return the blobs that files need, in the order of digests from that one on."""
+        return tuple(self._connection.execute(_NAMED_FROM, {"first": first, "most": limit}).scalars())
 
 
 def _key(index: IndexName, filename: Filename) -> dict[str, object]:

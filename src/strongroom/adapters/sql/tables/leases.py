@@ -6,9 +6,12 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from strongroom.adapters.sql.rows import AnyRow, change_row, insert_row
 from strongroom.adapters.sql.schema import leases, setup_link
+from strongroom.core.errors import Conflict
 from strongroom.core.model import Lease, SetupLink
+from strongroom.core.removals import REMOVAL_PREFIX
 
 _LIST = select(leases).order_by(leases.c.lease_id)
+_LIST_REMOVALS = _LIST.where(leases.c.lease_id.startswith(REMOVAL_PREFIX))
 _ADD = insert(leases)
 _REPLACE = update(leases).where(leases.c.lease_id == bindparam("key"))
 _REMOVE = delete(leases).where(leases.c.lease_id == bindparam("key"))
@@ -36,9 +39,18 @@ class SqlLeases:
         """Remove the lease, if it is there."""
         self._connection.execute(_REMOVE, {"key": lease_id})
 
+    def end(self, lease_id: str) -> None:
+        """Remove it; raise `Conflict` when there is no such lease: the sweep has ended it."""
+        if self._connection.execute(_REMOVE, {"key": lease_id}).rowcount == 0:
+            raise Conflict("missing", f"There is no lease '{lease_id}'")
+
     def list(self) -> tuple[Lease, ...]:
         """Return all leases by id."""
         return tuple(_lease(row) for row in self._connection.execute(_LIST))
+
+    def list_removals(self) -> tuple[Lease, ...]:
+        """Return those that say which blobs are being removed."""
+        return tuple(_lease(row) for row in self._connection.execute(_LIST_REMOVALS))
 
     def put_setup_link(self, link: SetupLink) -> None:
         """Store the link; any earlier one is void."""
