@@ -111,7 +111,7 @@ class AiohttpClient:
         await self._exchange.close()
 
     def _bounds(self, limit_bytes: int | None) -> Bounds:
-        return Bounds(WINDOWS * self._seconds, limit_bytes)
+        return Bounds(self._seconds, WINDOWS * self._seconds, limit_bytes)
 
     @asynccontextmanager
     async def _ask_page(

@@ -21,6 +21,7 @@ from strongroom.adapters.upstream.connector import guarded_connector, proxied_co
 from strongroom.adapters.upstream.guard import AddressGuard
 from strongroom.adapters.upstream.hops import MOST_REDIRECTS, REDIRECTS, credentials_for, parse_url, redirected
 from strongroom.adapters.upstream.network_faults import InWords
+from strongroom.adapters.upstream.patience import within
 from strongroom.ports import Origin
 
 _SHORT_BYTES, _READ_OUT_SECONDS = 4096, 0.2
@@ -64,7 +65,7 @@ class Exchange:
         connection or a 503 is tried once more. Raises `UpstreamFault` and `UpstreamTimeout`.
         """
         try:
-            async with asyncio.timeout(self._seconds):
+            async with within(self._seconds):
                 with InWords(question.host):
                     response = await self._find_answer(question)
         except TimeoutError:
@@ -122,7 +123,7 @@ class Exchange:
             self._sessions[key] = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_read=self._seconds),
+                timeout=aiohttp.ClientTimeout(total=None),
                 auto_decompress=False,
                 max_line_size=_LONGEST_LINE,
                 max_field_size=_LONGEST_LINE,

@@ -15,6 +15,7 @@ from aiohttp import ClientResponse
 
 from strongroom.adapters.upstream import faults
 from strongroom.adapters.upstream.network_faults import InWords
+from strongroom.adapters.upstream.patience import within
 from strongroom.core.errors import UpstreamFault
 
 _CHUNK_BYTES = 256 * 1024
@@ -27,8 +28,13 @@ _LOWEST_BYTES_A_SECOND = 1024
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How long a body must keep up its rate, measured over this window; how large it may be, None: however large."""
+    """What a body must keep to.
 
+    It brings something every `silence_seconds`, keeps up its rate, measured over the window, and
+    is no larger than the limit; None: however large.
+    """
+
+    silence_seconds: float
     window_seconds: float
     limit_bytes: int | None = None
 
@@ -62,7 +68,8 @@ async def raw_chunks(response: ClientResponse, bounds: Bounds) -> AsyncIterator[
         began = monotonic()
         try:
             with InWords(host):
-                chunk = await response.content.read(_CHUNK_BYTES)
+                async with within(bounds.silence_seconds):
+                    chunk = await response.content.read(_CHUNK_BYTES)
         except UpstreamFault as fault:
             if fault.code == "upstream-cut" and response.content_length:
                 raise faults.cut(host, received_bytes, announced_bytes=response.content_length) from None
