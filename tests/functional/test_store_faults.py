@@ -18,6 +18,7 @@ from tests.functional.stores import database_of
 from tests.functional.wire import JSON, Answer, upload
 
 NAME = "acme-outage"
+BUSY_NAME = "acme-busy"
 RED_SECONDS = 2
 REFUSED_SECONDS = 10
 BACK_SECONDS = 30
@@ -36,22 +37,22 @@ class Scene:
     wheel: Dist
     folder: Path
 
-    def publish(self, dist: Dist, *, version: str = "1.0") -> Answer:
+    def publish(self, dist: Dist, *, version: str = "1.0", name: str = NAME) -> Answer:
         """Upload a file."""
-        return upload(f"{self.server.url}/legacy/", dist.path, token=self.token, name=NAME, version=version)
+        return upload(f"{self.server.url}/legacy/", dist.path, token=self.token, name=name, version=version)
 
-    def next_wheel(self, version: str) -> Dist:
+    def next_wheel(self, version: str, *, name: str = NAME) -> Dist:
         """Make another release."""
-        wheel, _ = make_dists(self.folder / version, NAME, version=version)
+        wheel, _ = make_dists(self.folder / version, name, version=version)
         return wheel
 
     def page(self, name: str = NAME) -> Answer:
         """Ask for a project's page."""
         return self.server.get(f"/simple/{name}/", token=self.token, accept=JSON)
 
-    def listed(self) -> dict[str, str]:
+    def listed(self, name: str = NAME) -> dict[str, str]:
         """Return what the page lists: sha256 by filename."""
-        return {file["filename"]: file["hashes"]["sha256"] for file in self.page().json()["files"]}
+        return {file["filename"]: file["hashes"]["sha256"] for file in self.page(name).json()["files"]}
 
     def file(self) -> Answer:
         """Ask for the first file's bytes."""
@@ -102,6 +103,7 @@ def test_a_silent_database_stops_no_installation(silenced: tuple[Scene, Relay]) 
     """Known pages and files go on; what nobody can know is 503 with Retry-After, never 401 or 404; then all is well."""
     scene, relay = silenced
     second = scene.next_wheel("2.0")
+    unused = scene.server.admin("token", "create", "--user", "alice")
     relay.go_silent()
     began = time.monotonic()
     assert seconds_until(lambda: scene.readiness() == 503, within_seconds=10) < RED_SECONDS + SLACK_SECONDS
@@ -109,7 +111,7 @@ def test_a_silent_database_stops_no_installation(silenced: tuple[Scene, Relay]) 
     assert time.monotonic() - began < REFUSED_SECONDS
     assert refused.status == 503, refused.text
     assert "retry-after" in refused.headers
-    for answer in (scene.page("acme-unknown"), scene.server.get("/simple/", token=scene.token[:-4] + "aaaa")):
+    for answer in (scene.page("acme-unknown"), scene.server.get(f"/simple/{NAME}/", token=unused)):
         assert answer.status == 503, answer.text
         assert "retry-after" in answer.headers
     began = time.monotonic()
@@ -126,7 +128,7 @@ def test_a_silent_database_stops_no_installation(silenced: tuple[Scene, Relay]) 
 
 @dataclass(slots=True)
 class Uploads:
-    """One release after another, for as long as it lasts; refusals are repeated until they are taken."""
+    """One release after another of a project that nobody reads; what is refused is repeated until it is taken."""
 
     scene: Scene
     dists: list[Dist]
@@ -138,7 +140,7 @@ class Uploads:
         """Publish until it is over."""
         for number, dist in enumerate(self.dists):
             while not is_over.is_set() and dist.name not in self.acknowledged:
-                answer = self.scene.publish(dist, version=version_of(number))
+                answer = self.scene.publish(dist, version=version_of(number), name=BUSY_NAME)
                 self.statuses.add(answer.status)
                 if answer.status == 200:
                     self.acknowledged[dist.name] = dist.sha256
@@ -161,7 +163,7 @@ def test_a_crashed_database_loses_nothing(tmp_path: Path) -> None:
     """PostgreSQL crashes under uploads and comes back: every acknowledged file is there, and each refusal was a 503."""
     with running_postgres() as postgres:
         scene = open_scene(tmp_path, postgres.create_database())
-        uploads = Uploads(scene, [scene.next_wheel(version_of(number)) for number in range(_RELEASES)])
+        uploads = Uploads(scene, [scene.next_wheel(version_of(number), name=BUSY_NAME) for number in range(_RELEASES)])
         is_over = threading.Event()
         working = threading.Thread(target=uploads.run, args=(is_over,))
         try:
@@ -178,7 +180,7 @@ def test_a_crashed_database_loses_nothing(tmp_path: Path) -> None:
             working.join()
             assert uploads.statuses == {200, 503}
             assert "" not in uploads.retries
-            assert uploads.acknowledged.items() <= scene.listed().items()
+            assert uploads.acknowledged.items() <= scene.listed(BUSY_NAME).items()
             assert scene.server.run("verify").returncode == 0
             assert scene.server.run("audit", "verify").returncode == 0
             assert scene.server.stop() == 0, scene.server.log_text()
