@@ -33,6 +33,8 @@ def _on_project(path: str, **rights: str) -> dict[tuple[str, str], Demand]:
 PUBLIC = Demand("public")
 DEMANDS: dict[tuple[str, str], Demand] = {
     **{(method, path): PUBLIC for path in ("/healthz", "/readyz") for method in ("GET", "HEAD")},
+    ("GET", "/metrics"): ADMINISTER,
+    ("HEAD", "/metrics"): ADMINISTER,
     **{(method, "/"): PUBLIC for method in ("GET", "HEAD")},
     **{(method, "/setup"): PUBLIC for method in ("GET", "HEAD", "POST")},
     **_readable("/simple/", READ_INDEX),
@@ -81,5 +83,8 @@ DEMANDS: dict[tuple[str, str], Demand] = {
     **_api("/tokens/{token}/rotation", POST=Demand("own-rotation")),
     **_api("/audit/entries", GET=ADMINISTER),
     **_api("/audit/verification", GET=ADMINISTER),
+    **_api("/changes", GET=ADMINISTER),
+    **_api("/blobs/sha256/{digest}", GET=ADMINISTER),
+    **_api("/replica", GET=ADMINISTER),
 }  # fmt: skip
 """By method and path as the application writes it."""

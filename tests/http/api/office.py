@@ -30,7 +30,7 @@ from strongroom.http.auth import Authenticator
 from strongroom.http.body import BodyGuard
 from strongroom.http.cache import Cache
 from strongroom.http.entrance import Catching
-from strongroom.ports import Transaction
+from strongroom.ports import Primary, Transaction
 from strongroom.services.accounts import Accounts
 from strongroom.services.audit import Audit
 from strongroom.services.browse import Browse
@@ -40,6 +40,8 @@ from strongroom.services.explain import Explain
 from strongroom.services.indexes import Indexes
 from strongroom.services.promotion import Dependencies, Promotions
 from strongroom.services.releases import Releases
+from strongroom.services.replica import ChangeFeed, Follower, Replica
+from strongroom.services.replica.following import Stores
 from strongroom.services.shield import Shield
 from strongroom.services.sign_in import SignIn
 from strongroom.services.tokens import Tokens
@@ -66,12 +68,14 @@ class UseCases:
     accounts: Accounts
     audit: Audit
     browse: Browse
+    change_feed: ChangeFeed
     download: Download
     exemptions: Exemptions
     explain: Explain
     indexes: Indexes
     promotions: Promotions
     releases: Releases
+    replica: Replica
     shield: Shield
     tokens: Tokens
     trial: Trial
@@ -91,6 +95,11 @@ class Reply:
         return msgspec.json.decode(self.body, type=dict[str, object])
 
 
+def no_primary(_url: str, _token: str) -> Primary:
+    """Stand for a network that nobody here uses."""
+    raise AssertionError("nothing is followed here")
+
+
 class Office:
     """The server's side and the client's."""
 
@@ -100,10 +109,12 @@ class Office:
         secrets, passwords = SeededSecrets(), FakePasswords()
         self.catalog = MemoryCatalog(chain_key=secrets.derive_key("audit"))
         self.mirror = FakeMirror()
+        self.blobs = MemoryBlobs()
         self.use_cases = UseCases(
             accounts=Accounts(self.catalog, passwords, self.clock),
             audit=Audit(self.catalog, secrets),
             browse=Browse(self.catalog, MemoryBlobs(), self.mirror, FakeAsked(), self.clock),
+            change_feed=ChangeFeed(self.catalog, self.blobs),
             download=Download(self.catalog, MemoryBlobs(), self.mirror, self.clock),
             exemptions=Exemptions(self.catalog, secrets, self.clock),
             explain=Explain(self.catalog, self.mirror, self.clock),
@@ -112,6 +123,7 @@ class Office:
                 self.catalog, self.clock, secrets, Dependencies(self.catalog, MemoryBlobs(), self.clock, self.mirror)
             ),
             releases=Releases(self.catalog, self.clock),
+            replica=Replica(Follower(Stores(self.catalog, self.blobs, self.clock, secrets, FakeSeals()), no_primary)),
             shield=Shield(self.catalog, self.clock),
             tokens=Tokens(self.catalog, secrets, self.clock),
             trial=Trial(self.catalog, self.clock),

@@ -22,6 +22,7 @@ PLACES = {
     "user": "bob",
     "token": "A" * 16,
     "promotion": "0" * 16,
+    "digest": "0" * 64,
 }
 RIGHTS = {
     ("GET", "/whoami"): "signed in",
@@ -71,6 +72,9 @@ RIGHTS = {
     ("POST", "/tokens/{token}/rotation"): "signed in",
     ("GET", "/audit/entries"): "administer server",
     ("GET", "/audit/verification"): "administer server",
+    ("GET", "/changes"): "administer server",
+    ("GET", "/blobs/sha256/{digest}"): "administer server",
+    ("GET", "/replica"): "administer server",
     ("GET", "/openapi.json"): "public",
 }
 CREDENTIALS = sorted(key for key, right in RIGHTS.items() if right != "public")
