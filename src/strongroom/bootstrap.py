@@ -7,6 +7,7 @@ for the server's workers. Whatever was opened here is closed here.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
 import sys
@@ -71,6 +72,12 @@ _SWITCH_SECONDS = 0.0005
 """How long a thread that reads an upstream's page may keep the event loop waiting: ten times shorter than is usual.
 
 Measured on two cores while pages of 4,000 files are read: 0.8 instead of 5.3 milliseconds each time.
+"""
+
+_GARBAGE_THRESHOLDS = (50_000, 20, 50)
+"""How many new objects make Python look for cycles, of which there are hardly any.
+
+Measured while 70,000 lines of upstream pages are read: a tenth less processor time than with the usual 700.
 """
 
 
@@ -268,6 +275,7 @@ def application() -> ASGIApp:
     settings = load_settings()
     configure_logging()
     sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)
     return Entrance(lambda: open_application(settings), prefix=settings.root_path)
 
 
