@@ -65,8 +65,10 @@ from strongroom.services.trial import Trial
 from strongroom.services.turns import Turns
 from strongroom.services.upkeep import Upkeep
 
-if TYPE_CHECKING:  # its library is an extra, and takes its time to load
+if TYPE_CHECKING:  # these take their time to load, or need an extra
     from strongroom.adapters.blobs.bucket import BucketBlobs
+    from strongroom.adapters.certificates import TlsFiles
+    from strongroom.worker import Job
 
 _SWITCH_SECONDS = 0.0005
 """How long a thread that reads an upstream's page may keep the event loop waiting: ten times shorter than is usual.
@@ -225,9 +227,23 @@ def local_operator() -> Caller:
         return operator(str(os.getuid()))
 
 
-def run_server(settings: Settings) -> None:
+def open_tls(settings: Settings) -> TlsFiles | None:
+    """Return the files that TLS needs, None without TLS; raises `ConfigurationFault` for any that cannot be used."""
+    if not settings.has_tls:
+        return None
+    from strongroom.adapters.certificates import TlsFiles, open_self_signed, read_certificate  # takes long to load
+
+    if settings.tls_self_signed:
+        make_data_directory(settings.directory)
+        return open_self_signed(settings.directory / "tls", settings.url_host)
+    files = TlsFiles(Path(settings.tls_certificate), Path(settings.tls_key))
+    read_certificate(files)
+    return files
+
+
+def run_server(settings: Settings, tls: TlsFiles | None = None) -> None:
     """Serve until SIGTERM or SIGINT; the workers read the settings from the environment."""
-    from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
@@ -249,22 +265,28 @@ def run_server(settings: Settings) -> None:
         workers_kill_timeout=settings.drain_seconds,
         respawn_failed_workers=True,
         log_level=LogLevels.warning,
+        ssl_cert=None if tls is None else tls.certificate,
+        ssl_key=None if tls is None else tls.key,
+        ssl_protocol_min=SSLProtocols.tls12,
     ).serve()
 
 
 async def run_worker(settings: Settings) -> None:
     """Do the jobs that one process does for all, in turns with all others, until SIGTERM or SIGINT."""
     from strongroom.http.log import configure_logging
-    from strongroom.http.service_manager import READY, tell_service_manager
-    from strongroom.worker import at_work, shared_jobs, until_told_to_stop
+    from strongroom.worker import at_work, until_told_to_stop
 
     configure_logging()
-    async with (
-        open_store(settings) as services,
-        at_work(shared_jobs(services, cache_bytes=settings.upstream_cache_bytes)),
-    ):
+    async with open_store(settings) as services, at_work(_shared_jobs(services, settings)):
         tell_service_manager(READY)
         await until_told_to_stop()
+
+
+def _shared_jobs(services: Services, settings: Settings) -> tuple[Job, ...]:
+    from strongroom.worker import shared_jobs
+
+    cache_bytes = settings.upstream_cache_bytes
+    return shared_jobs(services.turns, services.sweep, passage=services.passage, cache_bytes=cache_bytes)
 
 
 def application() -> ASGIApp:
@@ -285,9 +307,8 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
     from strongroom.http.assembly import Parts, assemble
     from strongroom.http.body import BodyDeadlines
     from strongroom.http.metrics_board import Board, server_directory
-    from strongroom.http.service_manager import READY, tell_service_manager
     from strongroom.http.watch import Watched
-    from strongroom.worker import Job, at_work, own_jobs, replica_jobs, shared_jobs
+    from strongroom.worker import Job, at_work, own_jobs, replica_jobs
 
     board = Board(server_directory(settings.directory, os.getppid()))
     async with open_store(settings) as services:
@@ -309,8 +330,13 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
         assembled = assemble(parts)
         await assembled.cache.refresh()
         jobs = (
-            *own_jobs(services, assembled.authenticator.take_last_used),
-            *(shared_jobs(services, cache_bytes=settings.upstream_cache_bytes) if settings.jobs else ()),
+            *own_jobs(
+                services.catalog,
+                assembled.authenticator.take_last_used,
+                sweep=services.sweep,
+                passage=services.passage,
+            ),
+            *(_shared_jobs(services, settings) if settings.jobs else ()),
             *(replica_jobs(services.replica.follower) if await services.replica.find_followed() else ()),
         )
         sampling = Job("write down the numbers", 1, assembled.meters.sample, first_seconds=1)

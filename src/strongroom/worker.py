@@ -22,8 +22,10 @@ from strongroom.core.caller import operator
 from strongroom.core.errors import StrongroomError
 from strongroom.core.names import TokenId
 from strongroom.ports import Catalog
-from strongroom.services import Services
+from strongroom.services.mirror.mirror import Passage
 from strongroom.services.replica import Follower
+from strongroom.services.sweep import Sweep
+from strongroom.services.turns import Turns
 
 _log = logging.getLogger(__name__)
 _SERVER = operator("server")
@@ -42,17 +44,19 @@ class Job:
     first_seconds: float
 
 
-def own_jobs(services: Services, take_last_used: Callable[[], dict[TokenId, datetime]]) -> tuple[Job, ...]:
+def own_jobs(
+    catalog: Catalog, take_last_used: Callable[[], dict[TokenId, datetime]], *, sweep: Sweep, passage: Passage
+) -> tuple[Job, ...]:
     """Return what each serving process does for itself.
 
     `take_last_used` hands over the tokens used since its last call.
     """
 
     async def keep_last_used() -> None:
-        await _touch(services.catalog, take_last_used())
+        await _touch(catalog, take_last_used())
 
     async def purge_incoming() -> None:
-        await services.sweep.purge_incoming()
+        await sweep.purge_incoming()
 
     started_by = parent_process()  # not asked of the system: it may be gone before the worker has begun
     parent = os.getppid() if started_by is None else started_by.pid
@@ -64,38 +68,38 @@ def own_jobs(services: Services, take_last_used: Callable[[], dict[TokenId, date
     return (
         Job("end with the parent", 1, end_with_parent, first_seconds=1),
         Job("keep times of last use", 60, keep_last_used, first_seconds=60),
-        Job("keep names that nobody owns", 60, services.passage.asked.flush, first_seconds=60),
-        Job("keep times of last use of copies", 60, services.passage.mirror.files.flush_uses, first_seconds=60),
+        Job("keep names that nobody owns", 60, passage.asked.flush, first_seconds=60),
+        Job("keep times of last use of copies", 60, passage.mirror.files.flush_uses, first_seconds=60),
         # Temporary files lie on this machine, so no other node can do it.
         Job("remove temporary files of dead uploads", 24 * 3600, purge_incoming, first_seconds=3600),
     )
 
 
-def shared_jobs(services: Services, *, cache_bytes: int = 0) -> tuple[Job, ...]:
+def shared_jobs(turns: Turns, sweep: Sweep, *, passage: Passage, cache_bytes: int = 0) -> tuple[Job, ...]:
     """Return what one process does for all, on whichever node.
 
     Copies of upstream files beyond `cache_bytes` are given up; 0 means that there is room for all.
     """
 
-    async def sweep() -> None:
-        report = await services.sweep.sweep(_SERVER)
+    async def sweep_away() -> None:
+        report = await sweep.sweep(_SERVER)
         if report.blobs or report.leases or report.incoming:
             fields = {"blobs": report.blobs, "freed_bytes": report.freed_bytes, "leases": report.leases}
             _log.info("swept away what uploads had left", extra={"fields": fields})
 
     async def make_room() -> None:
-        report = await services.passage.mirror.files.make_room(cache_bytes)
+        report = await passage.mirror.files.make_room(cache_bytes)
         if report.copies:
             _log.info("gave up copies of upstream files", extra={"fields": asdict(report)})
 
     async def sweep_in_turn() -> None:
-        await services.turns.run("sweep", sweep, every=_SWEEP_EVERY)
+        await turns.run("sweep", sweep_away, every=_SWEEP_EVERY)
 
     async def make_room_in_turn() -> None:
-        await services.turns.run("make room", make_room, every=_AGAIN)
+        await turns.run("make room", make_room, every=_AGAIN)
 
     async def fetch_names_in_turn() -> None:
-        await services.turns.run("names", services.passage.lists.refresh_due, every=_AGAIN)
+        await turns.run("names", passage.lists.refresh_due, every=_AGAIN)
 
     making_room = (Job("make room for upstream files", 600, make_room_in_turn, first_seconds=300),)
     return (
