@@ -274,6 +274,7 @@ def run_server(settings: Settings, tls: TlsFiles | None = None) -> None:
 async def run_worker(settings: Settings) -> None:
     """Do the jobs that one process does for all, in turns with all others, until SIGTERM or SIGINT."""
     from strongroom.http.log import configure_logging
+    from strongroom.http.service_manager import READY, tell_service_manager
     from strongroom.worker import at_work, until_told_to_stop
 
     configure_logging()
@@ -343,7 +344,8 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
         address = assembled.authenticator.address if settings.access_log else None
         async with at_work((*jobs, sampling)):
             building = asyncio.create_task(assembled.api.prepare())  # FastAPI loads while the first pages are served
-            tell_service_manager(READY)
+            announcing = asyncio.create_task(announce(settings.host, settings.port))
             yield Watched(assembled.app, board.cells, address=address)
+            announcing.cancel()
             await assembled.readiness.close()
             await building
