@@ -347,5 +347,6 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
             announcing = asyncio.create_task(announce(settings.host, settings.port))
             yield Watched(assembled.app, board.cells, address=address)
             announcing.cancel()
+            announcing.cancel()
             await assembled.readiness.close()
             await building

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.http.service_manager import READY, tell_service_manager
+from strongroom.http.service_manager import READY, announce, tell_service_manager
 
 
 @contextmanager
@@ -50,3 +51,27 @@ def test_a_manager_that_is_gone_does_not_fail_the_server(
     tell_service_manager(READY)
     (record,) = caplog.records
     assert "cannot be told" in record.getMessage()
+
+
+def test_the_manager_is_told_only_when_somebody_can_connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that has begun but does not listen yet is not ready; a moment later it is, and that is said once."""
+    name = str(tmp_path / "notify")
+    monkeypatch.setenv("NOTIFY_SOCKET", name)
+    with listening(name) as manager, socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+
+        async def live() -> None:
+            announcing = asyncio.create_task(announce("127.0.0.1", server.getsockname()[1]))
+            await asyncio.sleep(0.1)
+            assert not announcing.done()
+            server.listen()
+            await asyncio.wait_for(announcing, 5)
+
+        asyncio.run(live())
+        assert manager.recv(100) == b"READY=1"
+
+
+def test_nobody_connects_where_nobody_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a manager the address is not even tried."""
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    asyncio.run(asyncio.wait_for(announce("127.0.0.1", 9), 1))
