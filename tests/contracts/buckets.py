@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 BUCKET = "test"
-ACCESS_KEY = "strongroom"
-SECRET_KEY = "strongroom-secret"
+ACCESS_KEY = "loopback-access-key"
+SECRET_KEY = "loopback-secret-key"
 READER_KEY = "reader"
 READER_SECRET = "reader-secret"
 _START_SECONDS = 60

@@ -64,7 +64,6 @@ def client_limits(*, allows_http: bool) -> ClientConfig:
     return {
         "allow_http": allows_http,
         "connect_timeout": timedelta(seconds=3),
-        "read_timeout": timedelta(seconds=10),
         "timeout": timedelta(seconds=30),
         "default_content_type": "application/octet-stream",
     }
