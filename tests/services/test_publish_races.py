@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from strongroom.adapters.blobs.local import LocalBlobs
+from strongroom.adapters.memory.catalog import MemoryCatalog
 from strongroom.adapters.sql.catalog import open_catalog
-from strongroom.core.errors import (
-    FileExists,
-)
+from strongroom.core.errors import Conflict, FileExists, Unavailable
+from strongroom.core.names import Sha256
+from strongroom.core.removals import make_removal
+from strongroom.ports import Incoming, Transaction
 from tests.archives.wheels import Wheel
 from tests.factories import (
     OPERATOR,
@@ -21,6 +26,7 @@ from tests.services.publishing import (
     CONTENT,
     OTHER_CONTENT,
     Place,
+    WatchedBlobs,
     a_form,
     play,
     upload,
@@ -75,3 +81,58 @@ def test_64_different_files_at_once_are_all_published() -> None:
         assert len({file.sha256 for file in seen.files}) == 64
 
     play(scene)
+
+
+class Meddled(WatchedBlobs):
+    """Blobs beside which something happens while they are kept."""
+
+    def __init__(self, happen: Callable[[Transaction], None]) -> None:
+        super().__init__()
+        self._happen = happen
+        self.catalog = MemoryCatalog()
+
+    async def keep(self, incoming: Incoming) -> Sha256:
+        """Keep, and let it happen."""
+        kept = await super().keep(incoming)
+        await self.catalog.write(self._happen)
+        return kept
+
+
+def test_an_upload_whose_lease_was_ended_is_not_acknowledged() -> None:
+    """The sweep of a node with a wrong clock may have taken its bytes: nothing is published, and a retry is."""
+
+    def end_all(tx: Transaction) -> None:
+        for lease in tx.leases.list():
+            tx.leases.remove(lease.lease_id)
+
+    async def scene(place: Place) -> None:
+        with pytest.raises(Conflict):
+            await upload(place.publish, OPERATOR)
+        assert (await place.see()).files == ()
+        assert (await place.see()).events == ()
+        await upload(replace(place.publish, blobs=WatchedBlobs()), OPERATOR)
+
+    blobs = Meddled(end_all)
+    play(scene, Place(catalog=blobs.catalog, blobs=blobs))
+
+
+def test_bytes_that_are_being_removed_are_asked_for_again() -> None:
+    """An upload of them relies on nothing that is about to go, leaves nothing, and passes when the removal is over."""
+
+    async def scene(place: Place) -> None:
+        removal = make_removal("x", [sha256_of_bytes(CONTENT)], now=place.clock.now())
+        await place.catalog.write(lambda tx: tx.leases.add(removal))
+        before = await place.see()
+        with pytest.raises(Unavailable) as raised:
+            await upload(place.publish, OPERATOR)
+        assert raised.value.code == "being-removed"
+        assert await place.see() == before
+        await place.catalog.write(lambda tx: tx.leases.remove(removal.lease_id))
+        await upload(place.publish, OPERATOR)
+
+    play(scene)
+
+
+def sha256_of_bytes(content: bytes) -> Sha256:
+    """Return the digest of bytes."""
+    return Sha256(hashlib.sha256(content).hexdigest())
