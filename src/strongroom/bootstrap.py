@@ -308,6 +308,7 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
     from strongroom.http.assembly import Parts, assemble
     from strongroom.http.body import BodyDeadlines
     from strongroom.http.metrics_board import Board, server_directory
+    from strongroom.http.service_manager import announce
     from strongroom.http.watch import Watched
     from strongroom.worker import Job, at_work, own_jobs, replica_jobs
 
@@ -346,7 +347,6 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
             building = asyncio.create_task(assembled.api.prepare())  # FastAPI loads while the first pages are served
             announcing = asyncio.create_task(announce(settings.host, settings.port))
             yield Watched(assembled.app, board.cells, address=address)
-            announcing.cancel()
             announcing.cancel()
             await assembled.readiness.close()
             await building
