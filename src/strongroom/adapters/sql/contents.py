@@ -46,7 +46,7 @@ class SqlContents:
 
     def has_rows(self, shape: Shape) -> bool:
         """Return whether the table holds anything."""
-        return self._connection.execute(select(metadata.tables[shape.name]).limit(1)).first() is not None
+        return self._connection.execute(select(_as_stored(metadata.tables[shape.name])).limit(1)).first() is not None
 
     def add(self, shape: Shape, rows: Iterator[Row]) -> int:
         """Store the rows, and return how many; numbers that the database counts up go on after them."""
