@@ -145,6 +145,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.tls_self_signed or bool(self.tls_certificate)
 
     @property
+    def url_host(self) -> str:
+        """Return the host name or address that clients ask for."""
+        return (urlsplit(self.public_url).hostname or "") if self.public_url else self.host
+
+    @property
     def url(self) -> str:
         """Return the URL that clients use, without a slash at its end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -162,9 +167,20 @@ def load_settings(flags: Mapping[str, object] | None = None) -> Settings:
         for name, value in given.items():
             if name not in values:
                 values[name] = _convert(name, value, source=source, faults=faults)
+    faults += _judge_tls(values)
     if faults:
         raise ConfigurationFault("settings", "; ".join(faults), "Correct the flag, the variable or the line.")
     return Settings(**values)
+
+
+def _judge_tls(values: Mapping[str, object]) -> list[str]:
+    """Return what is wrong with the three settings of TLS together."""
+    given = [bool(values.get(name)) for name in ("tls_certificate", "tls_key")]
+    if any(given) and values.get("tls_self_signed"):
+        return ["tls_self_signed: a certificate is given already; choose one of the two"]
+    if any(given) and not all(given):
+        return ["tls_certificate and tls_key: one needs the other"]
+    return []
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:

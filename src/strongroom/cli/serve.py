@@ -30,6 +30,11 @@ from strongroom.core.errors import ConfigurationFault
 @click.option("--root-path", help="The path prefix that a proxy puts in front.")
 @click.option("--trusted-proxies", help="Networks whose X-Forwarded-For is believed, separated by commas.")
 @click.option("--jobs/--no-jobs", default=None, help="Do the regular jobs, or leave them to `strongroom worker`.")
+@click.option("--tls-certificate", help="The PEM file of the certificate chain, to serve TLS.")
+@click.option("--tls-key", help="The PEM file of the certificate's private key.")
+@click.option(
+    "--tls-self-signed/--no-tls-self-signed", default=None, help="Serve TLS with a certificate made here, for trials."
+)
 @click.option("--access-log/--no-access-log", default=None, help="Log a line for each request.")
 @click.pass_context
 def command(context: click.Context, /, **flags: Any) -> None:  # Any: values as click parsed them
@@ -40,15 +45,20 @@ def command(context: click.Context, /, **flags: Any) -> None:  # Any: values as 
     settings = load_settings({**(context.obj or {}), **flags})
     _check_port(settings.host, settings.port)
 
-    from strongroom.bootstrap import prepare, run_server
+    from strongroom.bootstrap import open_tls, prepare, run_server
 
+    tls = open_tls(settings)
     export_settings(settings)
     setup_secret = asyncio.run(prepare(settings))
     click.echo(banner(settings.url, data=str(settings.directory), setup_secret=setup_secret), err=True)
+    if tls is not None and settings.tls_self_signed:
+        from strongroom.adapters.certificates import read_certificate
+
+        click.echo(trust_hint(str(tls.certificate), read_certificate(tls).fingerprint), err=True)
     sys.stderr.flush()
     gc.freeze()  # the workers are forks: what they never touch they share
     gc.enable()
-    run_server(settings)
+    run_server(settings, tls)
 
 
 def banner(url: str, *, data: str, setup_secret: str | None) -> str:
@@ -73,6 +83,19 @@ def banner(url: str, *, data: str, setup_secret: str | None) -> str:
         f"    pip install --index-url {scheme}://__token__:$TOKEN@{rest}/simple/ NAME",
         f"    twine upload --repository-url {url}/legacy/ -u __token__ -p $TOKEN dist/*",
         f"    uv publish --publish-url {url}/legacy/ --token $TOKEN dist/*",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def trust_hint(certificate: str, fingerprint: str) -> str:
+    """Return how clients come to trust a certificate that no authority has signed."""
+    lines = [
+        "  The certificate is self-signed, for trials: clients must be told to trust it.",
+        f"    {certificate}",
+        f"    SHA-256 {fingerprint}",
+        f"    export SSL_CERT_FILE={certificate}   # uv, twine, curl",
+        f"    export PIP_CERT={certificate}        # pip",
         "",
     ]
     return "\n".join(lines)
