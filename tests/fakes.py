@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from strongroom.core.errors import StorageFault, TooMany
+from strongroom.ports import Primary
+from strongroom.ports.backup import Contents
+
+T = TypeVar("T")
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
@@ -63,6 +69,16 @@ class FakeSeals:
         return text.removeprefix("sealed:")
 
 
+class NoTables:
+    """Tables that nobody backs up."""
+
+    async def export(self, fn: Callable[[Contents], T]) -> T:
+        """Refuse."""
+        raise StorageFault("no-tables", "A catalog in memory cannot be backed up")
+
+    fill = export
+
+
 class FakePasswords:
     """Hashes that can be read, a count of checks, and a queue that can be full."""
 
@@ -85,3 +101,8 @@ class FakePasswords:
     def _take_place(self) -> None:
         if self.is_full:
             raise TooMany("too-many-logins", "Too many passwords are being checked", "Try again in a minute.")
+
+
+def no_primary(_url: str, _token: str) -> Primary:
+    """Stand for a network that nobody here uses."""
+    raise AssertionError("nothing is followed here")

@@ -155,6 +155,7 @@ def _values(target: Target, identity: Identity) -> dict[str, str]:
         "{filename}": f"{project.replace('-', '_')}-1.0-py3-none-any.whl",
         "{exemption}": MISSING_EXEMPTION,
         "{promotion}": MISSING_PROMOTION,
+        "{digest}": make_wheel("own-main", "1.0").sha256,
         "{user}": identity.who.user or "u-nothing",
         "{token}": identity.token_id or MISSING_TOKEN,
     }

@@ -25,6 +25,7 @@ from strongroom.http.lane import LANE_ROUTES, Lane
 from strongroom.services import Services
 from strongroom.services.accounts import Accounts
 from strongroom.services.audit import Audit
+from strongroom.services.backup import Backups
 from strongroom.services.browse import Browse
 from strongroom.services.download import Download
 from strongroom.services.exemptions import Exemptions
@@ -35,6 +36,8 @@ from strongroom.services.prefetch import Prefetch
 from strongroom.services.promotion import Dependencies, Promotions
 from strongroom.services.publish import Publish
 from strongroom.services.releases import Releases
+from strongroom.services.replica import ChangeFeed, Follower, Replica
+from strongroom.services.replica.following import Stores
 from strongroom.services.setup import Setup
 from strongroom.services.shield import Shield, Wish
 from strongroom.services.sign_in import SignIn
@@ -49,7 +52,7 @@ from tests.access_matrix.promoting import add_promotions
 from tests.crash.wheel import make_wheel
 from tests.factories import OPERATOR
 from tests.fake_mirror import FakeAsked, FakeMirror, a_passage
-from tests.fakes import FakePasswords, FakeSeals, FrozenClock, SeededSecrets
+from tests.fakes import FakePasswords, FakeSeals, FrozenClock, NoTables, SeededSecrets, no_primary
 
 _ATTESTATIONS = '[{"version": 1, "verification_material": {}, "envelope": {}}]'
 HELD_NAME = ProjectPattern("held")
@@ -182,7 +185,9 @@ def _make_services(
         secrets=secrets,
         accounts=Accounts(catalog, passwords, clock),
         audit=Audit(catalog, secrets),
+        backups=Backups(NoTables(), catalog, blobs, clock, secrets),
         browse=Browse(catalog, blobs, FakeMirror(), FakeAsked(), clock),
+        change_feed=ChangeFeed(catalog, blobs),
         download=Download(catalog, blobs, FakeMirror(), clock),
         exemptions=Exemptions(catalog, secrets, clock),
         explain=Explain(catalog, FakeMirror(), clock),
@@ -193,6 +198,7 @@ def _make_services(
         promotions=Promotions(catalog, clock, secrets, Dependencies(catalog, blobs, clock)),
         publish=publish,
         releases=Releases(catalog, clock),
+        replica=Replica(Follower(Stores(catalog, blobs, clock, secrets, FakeSeals()), no_primary)),
         setup=Setup(catalog, secrets, clock),
         shield=Shield(catalog, clock),
         sign_in=SignIn(catalog, secrets, passwords, clock),

@@ -30,7 +30,7 @@ from strongroom.http.auth import Authenticator
 from strongroom.http.body import BodyGuard
 from strongroom.http.cache import Cache
 from strongroom.http.entrance import Catching
-from strongroom.ports import Primary, Transaction
+from strongroom.ports import Transaction
 from strongroom.services.accounts import Accounts
 from strongroom.services.audit import Audit
 from strongroom.services.browse import Browse
@@ -48,7 +48,7 @@ from strongroom.services.tokens import Tokens
 from strongroom.services.trial import Trial
 from tests.factories import MAIN, OPERATOR, a_file, a_grant, a_project, a_user, an_index
 from tests.fake_mirror import FakeAsked, FakeMirror
-from tests.fakes import START, FakePasswords, FakeSeals, FrozenClock, SeededSecrets
+from tests.fakes import START, FakePasswords, FakeSeals, FrozenClock, SeededSecrets, no_primary
 
 T = TypeVar("T")
 PASSWORD = "four plain random words"
@@ -93,11 +93,6 @@ class Reply:
     def json(self) -> dict[str, object]:
         """Return the body as a JSON object."""
         return msgspec.json.decode(self.body, type=dict[str, object])
-
-
-def no_primary(_url: str, _token: str) -> Primary:
-    """Stand for a network that nobody here uses."""
-    raise AssertionError("nothing is followed here")
 
 
 class Office:
