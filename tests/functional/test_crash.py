@@ -45,6 +45,7 @@ def test_whole_servers_under_traffic(tmp_path: Path) -> None:
     assert tally.median_restart_seconds < RESTART_SECONDS
 
 
+@pytest.mark.stores
 def test_no_worker_outlives_its_server(tmp_path: Path) -> None:
     """When only the first process is killed, the workers end by themselves, and the server can be started again."""
     server = Server(tmp_path / "data", "--workers", "2")

@@ -95,6 +95,7 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         yield made
 
 
+@pytest.mark.stores
 def test_installers_get_all_five_or_none(stages: Guarded, tmp_path: Path) -> None:
     """While 2.0 goes from dev by staging to main, each install gets five packages of one version, and none fails."""
     family = Family(stages, "acme-five")
@@ -193,6 +194,7 @@ def test_a_dry_run_changes_nothing(stages: Guarded) -> None:
     assert "acme-dry" not in stages.strongroom("promotion", "list", "--json")
 
 
+@pytest.mark.stores
 def test_a_promotion_waits_for_approval(stages: Guarded) -> None:
     """Into an index that needs approval nothing comes before somebody says yes, then all of it; undo takes it back."""
     family = Family(stages, "acme-asked")
