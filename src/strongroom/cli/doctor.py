@@ -1,4 +1,4 @@
-"""`strongroom doctor`: look at the machine, the data directory and the store.
+"""`strongroom doctor`: look at the machine, the data directory, the way in from the network, and the stores.
 
 Decides what is worth a warning and what is a fault. Makes no store and removes
 nothing, but opens the store there is, which brings its schema up to date.
@@ -13,7 +13,9 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -25,9 +27,15 @@ from strongroom.cli.store import chosen_settings, has_store, run
 from strongroom.core.errors import StrongroomError
 
 if TYPE_CHECKING:  # takes long to import, and `--help` does not need it
+    from strongroom.adapters.certificates import Certificate
     from strongroom.config import Settings
+    from strongroom.core.caller import Caller
+    from strongroom.ports import CatalogHealth
+    from strongroom.services import Services
 
 OLDEST_PYTHON = (3, 11)
+_TOLERABLE_SKEW = timedelta(seconds=5)
+_RENEW_WITHIN = timedelta(days=14)
 
 
 class Grade(StrEnum):
@@ -48,11 +56,27 @@ class Finding:
     hint: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class StoreFacts:
+    """What the two stores say of themselves; `blobs_fault` is None where all is well."""
+
+    health: CatalogHealth
+    serial: int
+    changed_at: datetime | None
+    blobs_fault: StrongroomError | None
+
+
 @click.command(cls=Command)
 def command() -> None:
     """Look at the machine and the store, and say what should be mended."""
     settings = chosen_settings()
-    findings = [*_look_at_machine(settings), *_look_at_directory(settings), *_look_at_store(settings)]
+    findings = [
+        *_look_at_machine(settings),
+        *_look_at_directory(settings),
+        *look_at_proxies(settings),
+        *look_at_tls(settings, now=datetime.now(UTC)),
+        *_look_at_store(settings),
+    ]
     if wants_json():
         print_json([asdict(finding) for finding in findings])
     else:
@@ -122,6 +146,81 @@ def _look_at_directory(settings: Settings) -> Iterator[Finding]:
     )
 
 
+def look_at_proxies(settings: Settings) -> Iterator[Finding]:
+    """Judge what is said about proxies: whose word is taken for a client's address."""
+    everybody = [str(network) for network in settings.proxies if network.prefixlen == 0]
+    if everybody:
+        found = f"trusted_proxies is {everybody[0]}: every client may claim any address"
+        yield Finding("proxies", Grade.FAULT, found, "Name only the networks that your proxies are in.")
+    elif settings.public_url and not settings.proxies:
+        found = "public_url names a proxy, but trusted_proxies names none: all clients seem to have its address"
+        hint = "Set --trusted-proxies to the proxy's network, and let it send X-Forwarded-For; else tokens bound "
+        yield Finding("proxies", Grade.WARNING, found, hint + "to networks, the log and /metrics cannot tell clients.")
+    elif settings.proxies and not settings.public_url:
+        found = "trusted_proxies names one, but public_url is empty: links lead past it"
+        yield Finding("proxies", Grade.WARNING, found, "Set --public-url to the URL that clients use.")
+    else:
+        shown = ", ".join(map(str, settings.proxies)) or "none, and none is expected"
+        yield Finding("proxies", Grade.GOOD, shown)
+
+
+def look_at_tls(settings: Settings, *, now: datetime) -> Iterator[Finding]:
+    """Judge the certificate: key, names, validity; or say where tokens would travel in plain text."""
+    from strongroom.adapters.certificates import TlsFiles, read_certificate
+
+    if not settings.has_tls:
+        yield _judge_plain_text(settings)
+        return
+    files = TlsFiles(Path(settings.tls_certificate), Path(settings.tls_key))
+    if settings.tls_self_signed:
+        folder = settings.directory / "tls"
+        files = TlsFiles(folder / "certificate.pem", folder / "key.pem")
+        if not files.certificate.exists():
+            yield Finding("TLS", Grade.GOOD, "the server makes its certificate at its next start")
+            return
+    try:
+        certificate = read_certificate(files)
+    except StrongroomError as error:
+        yield Finding("TLS", Grade.FAULT, error.message, error.hint)
+        return
+    yield _judge_names(settings, certificate)
+    yield _judge_validity(certificate, now=now)
+    if files.key.stat().st_mode & 0o007:
+        found = f"everybody on this machine can read {files.key}"
+        yield Finding("TLS key", Grade.FAULT, found, f"Run: chmod o-rwx {files.key}")
+
+
+def _judge_plain_text(settings: Settings) -> Finding:
+    if settings.public_url.startswith("https://"):
+        return Finding("TLS", Grade.GOOD, "the proxy's business")
+    if settings.url_host in ("localhost", "::1") or settings.url_host.startswith("127."):
+        return Finding("TLS", Grade.GOOD, "none, and only this machine can connect")
+    hint = "Put a proxy with TLS in front (--public-url https://...), or give --tls-certificate and --tls-key."
+    return Finding("TLS", Grade.WARNING, "none: tokens travel through the network in plain text", hint)
+
+
+def _judge_names(settings: Settings, certificate: Certificate) -> Finding:
+    host = settings.url_host
+    shown = ", ".join(certificate.names) or "no name at all"
+    if host in ("0.0.0.0", "::") or certificate.covers(host):  # noqa: S104 - compared with, not listened on
+        return Finding("TLS names", Grade.GOOD, shown)
+    hint = f"Use a certificate that names {host}, or set --public-url to the name that clients use."
+    return Finding("TLS names", Grade.FAULT, f"the certificate is for {shown}, clients ask for {host}", hint)
+
+
+def _judge_validity(certificate: Certificate, *, now: datetime) -> Finding:
+    until = f"{certificate.valid_until:%Y-%m-%d %H:%M} UTC"
+    renew = "Renew it, then restart the server: it reads the files when a worker starts."
+    if now >= certificate.valid_until:
+        return Finding("TLS validity", Grade.FAULT, f"the certificate ended at {until}", renew)
+    if now < certificate.valid_from:
+        found = f"the certificate begins at {certificate.valid_from:%Y-%m-%d %H:%M} UTC, which is still to come"
+        return Finding("TLS validity", Grade.FAULT, found, "Check this machine's clock.")
+    if certificate.valid_until - now < _RENEW_WITHIN:
+        return Finding("TLS validity", Grade.WARNING, f"the certificate ends at {until}", renew)
+    return Finding("TLS validity", Grade.GOOD, f"until {until}")
+
+
 def _look_at_store(settings: Settings) -> Iterator[Finding]:
     from strongroom.adapters.sql.migrate import HEAD
 
@@ -129,7 +228,57 @@ def _look_at_store(settings: Settings) -> Iterator[Finding]:
         yield Finding("store", Grade.WARNING, "there is none yet", "The first start of the server makes it.")
         return
     yield _try("secret key", lambda: _read_key(settings))
-    yield _try("catalog", lambda: f"schema {HEAD}, serial {_read_serial()}")
+    try:
+        facts = _read_store()
+    except StrongroomError as error:
+        yield Finding("catalog", Grade.FAULT, error.message, error.hint)
+        return
+    yield from judge_catalog(facts, schema=HEAD)
+    yield judge_clock(facts, now=datetime.now(UTC))
+    if facts.blobs_fault is None:
+        yield Finding("blobs", Grade.GOOD, "they take bytes")
+    else:
+        yield Finding("blobs", Grade.FAULT, facts.blobs_fault.message, facts.blobs_fault.hint)
+
+
+def judge_catalog(facts: StoreFacts, *, schema: str) -> Iterator[Finding]:
+    """Say whether the catalog can be worked with."""
+    if not facts.health.is_writable:
+        hint = "Name the primary instead of a standby, or give the server's user write access to the database file."
+        yield Finding("catalog", Grade.FAULT, "it can be read, but takes no writes", hint)
+    elif not facts.health.is_migrated:
+        yield Finding("catalog", Grade.FAULT, "its schema is older than this program's", "Restart the server.")
+    else:
+        yield Finding("catalog", Grade.GOOD, f"schema {schema}, serial {facts.serial}")
+
+
+def judge_clock(facts: StoreFacts, *, now: datetime) -> Finding:
+    """Hold this machine's clock against the database's, and against the last change: time does not run backwards."""
+    hint = "Let all machines keep their clocks by NTP (chrony, systemd-timesyncd); tokens expire by them."
+    skew = now - facts.health.at
+    if abs(skew) > _TOLERABLE_SKEW:
+        word = "ahead of" if skew > timedelta() else "behind"
+        found = f"this machine is {abs(skew).total_seconds():.0f} seconds {word} the database"
+        return Finding("clock", Grade.FAULT, found, hint)
+    if facts.changed_at is not None and facts.changed_at - now > _TOLERABLE_SKEW:
+        found = f"the last change was written at {facts.changed_at:%Y-%m-%d %H:%M:%S} UTC, which is still to come"
+        return Finding("clock", Grade.FAULT, found, hint)
+    return Finding("clock", Grade.GOOD, f"{abs(skew).total_seconds():.1f} seconds from the database's")
+
+
+def _read_store() -> StoreFacts:
+    async def look(services: Services, _caller: Caller) -> StoreFacts:
+        health = await services.catalog.check()
+        latest = await services.catalog.read(lambda tx: tx.events.latest(1))
+        fault = None
+        try:
+            await services.blobs.check()
+        except StrongroomError as error:
+            fault = error
+        newest = latest[0] if latest else None
+        return StoreFacts(health, newest.serial if newest else 0, newest.at if newest else None, fault)
+
+    return run(look)
 
 
 def _read_key(settings: Settings) -> str:
@@ -137,10 +286,6 @@ def _read_key(settings: Settings) -> str:
 
     open_secrets(settings.directory, settings.key_path)
     return "only its owner can read it"
-
-
-def _read_serial() -> int:
-    return run(lambda services, _caller: services.catalog.read(lambda tx: tx.events.serial()))
 
 
 def _try(what: str, look: Callable[[], str]) -> Finding:

@@ -94,8 +94,8 @@ def trust_hint(certificate: str, fingerprint: str) -> str:
         "  The certificate is self-signed, for trials: clients must be told to trust it.",
         f"    {certificate}",
         f"    SHA-256 {fingerprint}",
-        f"    export SSL_CERT_FILE={certificate}   # uv, twine, curl",
-        f"    export PIP_CERT={certificate}        # pip",
+        f"    export SSL_CERT_FILE={certificate}       # uv, curl",
+        f"    export REQUESTS_CA_BUNDLE={certificate}  # pip, twine",
         "",
     ]
     return "\n".join(lines)
