@@ -1,4 +1,4 @@
-"""`strongroom index`, `yank`, `delete`, `status`, `audit`, `verify`, `sweep` and `doctor`."""
+"""`strongroom index`, `yank`, `delete`, `status`, `audit`, `verify` and `sweep`."""
 
 from __future__ import annotations
 
@@ -182,31 +182,3 @@ def test_a_published_file_without_bytes_is_found(store: Program) -> None:
         f"missing: main/{WHEEL}",
         f"missing: main/{WHEEL} (metadata)",
     ]
-
-
-def test_the_doctor_finds_a_good_store_good(store: Program) -> None:
-    """No faults; a risky SQLite is a warning that says why it is safe here."""
-    found = {finding["what"]: finding for finding in store.json("doctor")}
-    assert {"Python", "SQLite", "data directory", "filesystem", "free space", "secret key", "catalog"} == set(found)
-    assert found["catalog"]["found"].startswith("schema ")
-    assert {finding["grade"] for finding in found.values()} <= {"ok", "warning"}
-    assert found["SQLite"]["grade"] == "ok" or "one write at a time" in found["SQLite"]["hint"]
-
-
-def test_the_doctor_finds_an_open_key(store: Program) -> None:
-    """With the command that mends it, and an exit code for scripts."""
-    (store.data / "secret.key").chmod(0o644)
-    result = store.run("doctor")
-    assert result.exit_code == 1
-    assert "fault:    secret key" in result.stdout
-    assert "chmod 600" in result.stdout
-
-
-def test_the_doctor_looks_at_a_machine_without_a_store(program: Program) -> None:
-    """It makes none; an open directory is a warning."""
-    assert program.run("doctor").exit_code == 0
-    assert not program.data.exists()
-    program.data.mkdir(mode=0o755)
-    found = {finding["what"]: finding["grade"] for finding in program.json("doctor")}
-    assert found["data directory"] == found["store"] == "warning"
-    assert list(program.data.iterdir()) == []
