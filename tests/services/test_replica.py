@@ -1,0 +1,402 @@
+"""A replica: it holds what its primary holds, refuses changes, tells its lag, and takes over."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from strongroom.adapters.sql.schema import metadata
+from strongroom.core.access import ProjectTarget, Right
+from strongroom.core.delegation import TokenRequest
+from strongroom.core.errors import Conflict, Forbidden, NotFound, StorageFault, StrongroomError, Unavailable
+from strongroom.core.events import ReplicaPromoted
+from strongroom.core.index_settings import IndexChanges, UpstreamChanges
+from strongroom.core.model import ProjectStatus
+from strongroom.core.names import (
+    ProjectPattern,
+    TokenId,
+    parse_filename,
+    parse_index_name,
+    parse_project_name,
+    parse_user_name,
+)
+from strongroom.core.replica import NEVER
+from strongroom.core.reservations import Hold
+from strongroom.core.rules import Rules
+from strongroom.services.accounts import NewUser
+from strongroom.services.exemptions import ExemptionWish
+from strongroom.services.releases import Selection
+from strongroom.services.shield import Wish
+from tests.factories import DEMO, MAIN, NOBODY, OPERATOR, a_copy, a_grant
+from tests.services.house import wait
+from tests.services.replicating import OWN_TABLES, URL, Pair, Site
+
+STAGING = parse_index_name("staging")
+BOB = parse_user_name("bob")
+ONE = Version("1.0")
+Doing = Coroutine[Any, Any, object]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
+    """Provide a primary with the index main, and a replica that follows it."""
+    pair = Pair(tmp_path if request.param == "sqlite" else None)
+    pair.do(pair.primary.indexes.create(OPERATOR, MAIN))
+    pair.begin()
+    yield pair
+    pair.close()
+
+
+@pytest.fixture
+def apart() -> Pair:
+    """Provide a primary with a published project, and a server that does not follow it yet."""
+    pair = Pair()
+    pair.do(pair.primary.indexes.create(OPERATOR, MAIN), pair.primary.publish("demo"))
+    return pair
+
+
+def busy_years(site: Site) -> Iterator[Doing]:
+    """Yield one change after the other: every kind that the use cases know."""
+    yield site.indexes.create(OPERATOR, STAGING)
+    yield site.accounts.create(OPERATOR, NewUser(BOB, grants=(a_grant(Right.READ, index="staging"),)))
+    yield site.publish("demo")
+    yield site.publish("demo", "2.0", index=STAGING)
+    yield site.publish("other", index=STAGING)
+    yield site.releases.yank(OPERATOR, Selection(MAIN, DEMO, ONE), reason="broken")
+    yield site.releases.unyank(OPERATOR, Selection(MAIN, DEMO, ONE))
+    yield site.releases.set_status(OPERATOR, ProjectTarget(MAIN, DEMO), status=ProjectStatus.DEPRECATED, reason="old")
+    yield promote(site)
+    yield undo(site)
+    yield promote(site)
+    yield site.accounts.add_grant(OPERATOR, BOB, grant=a_grant(Right.UPLOAD, index="main"))
+    yield site.accounts.set_password(OPERATOR, BOB, password="four plain random words")
+    yield rotate(site)
+    yield site.accounts.remove_grant(OPERATOR, BOB, grant=a_grant(Right.UPLOAD, index="main"))
+    yield site.accounts.disable(OPERATOR, BOB)
+    yield site.shield.hold(OPERATOR, Wish(STAGING, ProjectPattern("held-*"), Hold.RESERVED, "ours"))
+    yield site.shield.hold(OPERATOR, Wish(MAIN, ProjectPattern("kept"), Hold.RESERVED))
+    yield site.shield.release(OPERATOR, MAIN, pattern=ProjectPattern("kept"))
+    yield exempt(site)
+    yield site.indexes.change(OPERATOR, MAIN, changes=IndexChanges(anonymous_read=True))
+    for url in ("https://upstream.example/simple/", "https://elsewhere.example/simple/"):
+        yield site.indexes.change(OPERATOR, MAIN, changes=IndexChanges(upstream=UpstreamChanges(url=url)))
+    yield site.releases.delete(OPERATOR, Selection(STAGING, parse_project_name("other")))
+    yield site.releases.delete(OPERATOR, Selection(STAGING, DEMO))
+    yield site.indexes.delete(OPERATOR, STAGING)
+    yield site.indexes.create(OPERATOR, STAGING)
+    yield site.publish("late", index=STAGING)
+
+
+async def promote(site: Site) -> None:
+    """Promote the release 2.0 of demo into main."""
+    await site.promotions.promote(OPERATOR, [(DEMO, Version("2.0"))], source=STAGING, target=MAIN)
+
+
+async def undo(site: Site) -> None:
+    """Undo the newest promotion."""
+    newest = (await site.promotions.list(OPERATOR))[0]
+    await site.promotions.undo(OPERATOR, newest.promotion_id)
+
+
+async def rotate(site: Site) -> None:
+    """Make a token that makes another, and rotate it: the child gets another parent, and no event says so."""
+    issued = await site.tokens.issue(OPERATOR, TokenRequest(owner=BOB, rights=None, lifetime=None))
+    await site.tokens.rotate(OPERATOR, issued.token.token_id, overlap=timedelta(hours=1))
+
+
+async def exempt(site: Site) -> None:
+    """Ask for an exemption from a rule, and approve it."""
+    await site.indexes.change(OPERATOR, MAIN, changes=IndexChanges(rules=Rules(takes_sdists=False)))
+    wish = ExemptionWish(MAIN, parse_project_name("public"), SpecifierSet("==1.0"), code="", reason="needed")
+    asked = await site.exemptions.request(OPERATOR, wish)
+    await site.exemptions.approve(OPERATOR, asked.exemption_id)
+
+
+@pytest.mark.parametrize(("every", "limit"), [(1, 500), (3, 2), (100, 1), (100, 500)])
+def test_whatever_happens_the_replica_ends_with_the_same_rows(pair: Pair, every: int, limit: int) -> None:
+    """However often it looks and however small the pages: all shared tables are equal, and the chain verifies."""
+    pair.wire.limit = limit
+    for number, doing in enumerate(busy_years(pair.primary), start=1):
+        pair.do(doing)
+        if number % every == 0:
+            pair.catch_up()
+    pair.catch_up()
+    assert pair.is_level(), pair.follower.trouble
+    assert pair.follower.trouble == ""
+    assert wait(pair.replica.audit.verify(OPERATOR)).is_whole
+    stored = wait(_digests(pair.replica))
+    assert wait(_needed(pair.replica)) <= stored
+
+
+async def _digests(site: Site) -> set[str]:
+    return {info.sha256 async for info in site.blobs.list()}
+
+
+async def _needed(site: Site) -> set[str]:
+    files = await site.store.read(lambda tx: tuple(tx.files.scan()))
+    return {sha256 for file in files for sha256 in (file.sha256, file.metadata_sha256) if sha256}
+
+
+def fault_of(doing: Doing) -> StrongroomError | None:
+    """Return why it could not be done, None if it could."""
+    try:
+        wait(doing)
+    except StrongroomError as fault:
+        return fault
+    return None
+
+
+def test_each_table_is_copied_or_named_as_ones_own() -> None:
+    """A table that is added later has to be put on one side: this list is all that is not copied."""
+    copied = {"indexes", "projects", "files", "tombstones", "users", "grants", "tokens", "events", "reservations"}
+    assert metadata.tables.keys() == copied | {"exemptions", "promotions"} | OWN_TABLES
+
+
+def test_a_replica_refuses_every_change(pair: Pair) -> None:
+    """Each use case is told where the primary is; nothing is changed, nothing is left, uploads end at their start."""
+    pair.do(*busy_years(pair.primary))
+    pair.catch_up()
+    before = pair.replica.contents()
+    told = [fault_of(doing) for doing in busy_years(pair.replica)]
+    refused = [fault for fault in told if isinstance(fault, Forbidden) and fault.code == "replica"]
+    assert len(refused) >= 10  # the others would change nothing, or find that it was done
+    assert all(URL in fault.sentence for fault in refused)
+    assert pair.replica.contents() == before
+    assert wait(pair.replica.store.read(lambda tx: tx.leases.list())) == ()
+
+
+def test_a_replica_may_keep_what_comes_from_upstreams(pair: Pair) -> None:
+    """What makes no event goes on: copies of upstream files, times of last use."""
+    wait(pair.replica.catalog.write(lambda tx: tx.copies.save(a_copy())))
+    wait(pair.replica.catalog.write(lambda tx: tx.tokens.touch({TokenId("A" * 16): pair.clock.now()})))
+    assert len(wait(pair.replica.store.read(lambda tx: tuple(tx.copies.scan())))) == 1
+
+
+def test_the_bytes_are_there_before_the_rows(pair: Pair) -> None:
+    """While bytes cannot be copied, nothing that names them is listed, and what was tried leaves no lease."""
+    sha256 = wait(pair.primary.publish("demo"))
+    pair.wire.spoiled.add(sha256)
+    pair.catch_up()
+    assert "other bytes" in pair.follower.trouble
+    assert wait(pair.replica.store.read(lambda tx: (tuple(tx.files.scan()), tx.leases.list()))) == ((), ())
+    assert sha256 not in wait(_digests(pair.replica))
+    pair.wire.spoiled.clear()
+    pair.catch_up()
+    assert pair.is_level()
+    assert pair.follower.trouble == ""
+
+
+def test_bytes_are_copied_once(pair: Pair) -> None:
+    """What is here already, because another index names it, is not fetched again."""
+    pair.do(pair.primary.indexes.create(OPERATOR, STAGING), pair.primary.publish("demo", index=STAGING))
+    pair.catch_up()
+    asked = len(pair.wire.asked)
+    pair.do(pair.primary.promotions.promote(OPERATOR, [(DEMO, ONE)], source=STAGING, target=MAIN))
+    pair.catch_up()
+    assert pair.is_level()
+    assert all(question.startswith("changes") for question in pair.wire.asked[asked:])
+
+
+def test_what_the_primary_has_lost_stops_nothing(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    """A blob that the primary lists and does not have is told in the log; all else is copied."""
+    sha256 = wait(pair.primary.publish("demo"))
+    pair.do(pair.primary.publish("other"))
+    pair.wire.lost.add(sha256)
+    pair.catch_up()
+    assert pair.is_level()
+    assert "does not have a blob" in caplog.text
+    assert sha256 not in wait(_digests(pair.replica))
+
+
+def test_two_workers_may_follow_at_once(pair: Pair) -> None:
+    """Of two that fetched the same page the second stores nothing."""
+    pair.do(pair.primary.publish("demo"))
+    page = wait(pair.wire.get_page(1, limit=500))
+    pair.catch_up()
+    before = pair.replica.contents()
+    wait(pair.follower._store(page, pair.clock.now(), lease=None))
+    assert pair.replica.contents() == before
+
+
+def test_the_lag_is_how_long_ago_all_was_here(pair: Pair) -> None:
+    """It is the time since the last look that found nothing missing, and grows while the primary is gone."""
+    pair.catch_up()
+    assert wait(pair.use_cases.get_standing(OPERATOR)).behind == timedelta(0)
+    pair.wire.is_cut = True
+    pair.clock.advance(timedelta(minutes=3))
+    pair.catch_up()
+    standing = wait(pair.use_cases.get_standing(OPERATOR))
+    assert (standing.primary, standing.behind) == (URL, timedelta(minutes=3))
+    assert wait(pair.use_cases.ask_primary(OPERATOR)).trouble == "The primary cannot be reached. See to it."
+    pair.wire.is_cut = False
+    pair.do(pair.primary.publish("demo"))
+    assert wait(pair.use_cases.ask_primary(OPERATOR)).missing == 1
+    pair.catch_up()
+    assert wait(pair.use_cases.get_standing(OPERATOR)).behind == timedelta(0)
+    assert wait(pair.use_cases.ask_primary(OPERATOR)).missing == 0
+
+
+def test_trouble_is_told_once(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    """A primary that is gone for an hour makes one line in the log, and another when it is back."""
+    caplog.set_level("INFO")
+    pair.wire.is_cut = True
+    for _ in range(5):
+        pair.catch_up()
+    pair.wire.is_cut = False
+    pair.catch_up()
+    said = [record.message for record in caplog.records if "followed" in record.message]
+    assert said == ["the primary cannot be followed", "the primary is followed again"]
+
+
+def test_a_replica_is_promoted_when_its_primary_is_gone(pair: Pair) -> None:
+    """It takes changes from then on, its log goes on with who did it, and it follows nobody."""
+    pair.do(pair.primary.publish("demo"))
+    pair.catch_up()
+    pair.wire.is_cut = True
+    promoted = wait(pair.use_cases.promote(OPERATOR))
+    assert promoted.primary is None
+    wait(pair.replica.publish("demo", "2.0"))
+    entries = wait(pair.replica.audit.log(OPERATOR))
+    assert entries[1].event == ReplicaPromoted(primary=URL, level_at=pair.clock.now().isoformat())
+    assert entries[1].actor.name == "operator:root"
+    assert wait(pair.replica.audit.verify(OPERATOR)).is_whole
+    pair.wire.is_cut = False
+    pair.do(pair.primary.publish("too-late"))
+    pair.catch_up()
+    assert wait(pair.replica.store.read(lambda tx: tx.projects.find(MAIN, parse_project_name("too-late")))) is None
+    assert pair.wire.closings == 1
+
+
+def test_a_primary_that_answers_is_not_replaced(pair: Pair) -> None:
+    """Two servers that take changes lose some: it must be stopped, or the operator must insist."""
+    with pytest.raises(Conflict, match="still answers"):
+        wait(pair.use_cases.promote(OPERATOR))
+    assert wait(pair.use_cases.find_followed()) is not None
+    wait(pair.use_cases.promote(OPERATOR, although_it_answers=True))
+    assert wait(pair.use_cases.find_followed()) is None
+    with pytest.raises(NotFound, match="no replica"):
+        wait(pair.use_cases.promote(OPERATOR))
+
+
+def test_a_replica_that_never_had_all_does_not_take_over(apart: Pair) -> None:
+    """Half a copy is no copy, unless the operator insists."""
+    apart.wire.limit = 1
+    apart.begin()
+    apart.wire.is_cut = True
+    with pytest.raises(Conflict, match="never had everything"):
+        wait(apart.use_cases.promote(OPERATOR))
+    standing = wait(apart.use_cases.get_standing(OPERATOR))
+    assert (standing.level_at, standing.behind, standing.serial) == (None, None, 1)
+    wait(apart.use_cases.promote(OPERATOR, although_it_answers=True))
+    entries = wait(apart.replica.audit.log(OPERATOR))
+    assert entries[0].event == ReplicaPromoted(primary=URL)
+
+
+def test_following_begins_with_an_empty_store(apart: Pair) -> None:
+    """What holds changes of its own does not become a replica, and stays as it was."""
+    wait(apart.replica.indexes.create(OPERATOR, MAIN))
+    with pytest.raises(Conflict, match="changes of its own"):
+        apart.begin()
+    assert wait(apart.use_cases.find_followed()) is None
+    wait(apart.replica.publish("demo"))
+
+
+def test_following_goes_on_with_another_token(pair: Pair) -> None:
+    """A new token for the same primary is used at once; another primary is refused."""
+    pair.catch_up()
+    pair.begin("another-token")
+    pair.catch_up()
+    assert pair.opened == [(URL, "a-token"), (URL, "another-token")]
+    with pytest.raises(Conflict, match="This is a replica of"):
+        wait(pair.use_cases.begin(OPERATOR, "http://other.example", token="a-token"))
+
+
+def test_a_replica_that_was_level_begins_again_without_its_primary(pair: Pair) -> None:
+    """After a restart the primary may be gone: that keeps nobody from serving."""
+    pair.catch_up()
+    pair.wire.is_cut = True
+    assert pair.begin().url == URL
+
+
+@pytest.mark.parametrize("fault", ["cut", "token"])
+def test_what_cannot_be_followed_leaves_the_store_empty(apart: Pair, fault: str) -> None:
+    """A wrong address or token is told at once, and a second try may name another."""
+    apart.wire.is_cut = fault == "cut"
+    apart.wire.caller = OPERATOR if fault == "cut" else NOBODY
+    with pytest.raises((Unavailable, Exception)):
+        apart.begin()
+    assert wait(apart.use_cases.find_followed()) is None
+
+
+def test_another_key_is_refused() -> None:
+    """Without the primary's key no token would be valid and no log would verify: nothing is copied."""
+    pair = Pair(other_key=True)
+    pair.do(pair.primary.indexes.create(OPERATOR, MAIN))
+    with pytest.raises(StorageFault, match="not signed with this key") as caught:
+        pair.begin()
+    assert "Copy secret.key" in caught.value.hint
+    assert wait(pair.replica.store.read(lambda tx: tx.events.serial())) == 0
+
+
+def test_a_primary_that_lost_its_newest_changes_is_not_followed(pair: Pair) -> None:
+    """A log that is shorter or other than the copied one means another history: nothing is overwritten."""
+    pair.do(pair.primary.publish("demo"))
+    pair.catch_up()
+    before = pair.replica.contents()
+    restored = Pair()
+    restored.do(restored.primary.indexes.create(OPERATOR, MAIN))
+    pair.wire.site = restored.primary
+    pair.catch_up()
+    assert "is not the one" in pair.follower.trouble
+    restored.do(restored.primary.publish("another"), restored.primary.publish("third"))
+    pair.catch_up()
+    assert "is not the one" in pair.follower.trouble
+    assert pair.replica.contents() == before
+
+
+def test_only_administrators_ask(apart: Pair) -> None:
+    """The feed, the bytes and the standing are not for everybody."""
+    sha256 = wait(apart.primary.publish("secret"))
+    for asking in (
+        apart.primary.feed.list_changes(NOBODY, since=0),
+        apart.primary.feed.open_blob(NOBODY, sha256, size_bytes=None),
+        apart.use_cases.get_standing(NOBODY),
+        apart.use_cases.promote(NOBODY),
+        apart.use_cases.begin(NOBODY, URL, token="a-token"),
+    ):
+        with pytest.raises(Exception, match="needs credentials"):
+            wait(asking)
+    assert wait(apart.use_cases.find_followed()) is None
+
+
+def test_a_server_that_follows_nobody_says_so(apart: Pair) -> None:
+    """It is no replica, has nothing missing, and looking does nothing."""
+    standing = wait(apart.use_cases.get_standing(OPERATOR))
+    assert (standing.primary, standing.serial, standing.behind) == (None, 0, None)
+    assert wait(apart.follower.count_missing()) == 0
+    apart.catch_up()
+    assert apart.wire.asked == []
+
+
+def test_an_interrupted_first_copy_goes_on(apart: Pair) -> None:
+    """A replica that was never level and whose primary is away at a restart keeps what it has."""
+    apart.wire.limit = 1
+    apart.begin()
+    apart.wire.is_cut = True
+    with pytest.raises(Unavailable):
+        apart.begin()
+    followed = wait(apart.use_cases.find_followed())
+    assert followed is not None
+    assert (followed.serial, followed.level_at) == (1, NEVER)
+    apart.wire.is_cut = False
+    apart.catch_up()
+    assert apart.is_level()
+    assert parse_filename("demo-1.0-py3-none-any.whl") in {
+        file.filename for file in wait(apart.replica.store.read(lambda tx: tuple(tx.files.scan())))
+    }
