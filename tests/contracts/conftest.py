@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from obstore.store import S3Store
 
 from strongroom.adapters.blobs.bucket import BucketBlobs
 from strongroom.adapters.blobs.bucket_store import open_bucket
@@ -16,8 +18,10 @@ from strongroom.adapters.blobs.memory import MemoryBlobs
 from strongroom.adapters.memory.catalog import MemoryCatalog
 from strongroom.adapters.sql.catalog import open_catalog
 from strongroom.ports import Blobs
+from tests.contracts.bucket_place import Drive, Work, open_store
 from tests.contracts.buckets import BucketServer, running_bucket
 from tests.contracts.driven import CHAIN_KEY, Driven, driven
+from tests.contracts.faulty_bucket import faulty_bucket
 from tests.contracts.servers import TEMPLATE, PostgresServer, running_postgres
 
 DATABASES = ("sqlite", "postgres")
@@ -110,3 +114,32 @@ def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
         case _:
             opened: BucketBlobs = request.getfixturevalue("bucket")
             return opened
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Choose a place that nobody uses yet."""
+    return f"faulty-{os.urandom(8).hex()}"
+
+
+@pytest.fixture
+def drive(bucket_server: BucketServer, prefix: str, tmp_path: Path) -> Drive:
+    """Run a test's work on a bucket behind the spoiling proxy."""
+
+    def run(work: Work, *, seconds: float = 20) -> None:
+        async def main() -> None:
+            async with faulty_bucket(bucket_server.endpoint) as faulty:
+                await work(
+                    BucketBlobs(open_store(faulty.endpoint, prefix, seconds=seconds), tmp_path, minimum_free_bytes=0),
+                    faulty,
+                )
+
+        asyncio.run(main())
+
+    return run
+
+
+@pytest.fixture
+def plain(bucket_server: BucketServer, prefix: str) -> S3Store:
+    """Open the same place without the proxy."""
+    return open_store(bucket_server.endpoint, prefix)
