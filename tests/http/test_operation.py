@@ -20,6 +20,7 @@ from strongroom.adapters.memory.catalog import MemoryCatalog
 from strongroom.core.access import ANONYMOUS
 from strongroom.core.caller import Caller
 from strongroom.core.errors import StorageFault, Unavailable
+from strongroom.http.metrics import Meters
 from strongroom.http.operation import Operation
 from strongroom.http.readiness import Finding, Look, Readiness, store_looks
 from strongroom.ports import CatalogHealth
@@ -69,12 +70,17 @@ def logged() -> Iterator[list[logging.LogRecord]]:
         logger.setLevel(level)
 
 
+def no_meters() -> Meters:
+    """Fail: readiness counts nothing."""
+    raise AssertionError("nobody asked for numbers")
+
+
 def answer(readiness: Readiness) -> tuple[int, dict[str, object]]:
     """Return status and body of /readyz."""
 
     async def ask() -> tuple[int, dict[str, object]]:
         request = Request({"type": "http", "method": "GET", "path": "/readyz", "headers": []})
-        response = await Operation(readiness).ready(request, Caller(ANONYMOUS))
+        response = await Operation(readiness, no_meters).ready(request, Caller(ANONYMOUS))
         assert response.headers["cache-control"] == "no-store"
         await readiness.close()
         return response.status_code, json.loads(bytes(response.body))

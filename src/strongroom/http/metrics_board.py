@@ -59,7 +59,7 @@ def server_directory(data: Path, server_id: int) -> Path:
 
 def remove_old_boards(data: Path) -> None:
     """Remove the boards of servers that are gone, so that a start counts from zero."""
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         for directory in (data / "metrics").iterdir():
             if not _is_running(directory.name):
                 shutil.rmtree(directory, ignore_errors=True)
@@ -84,7 +84,7 @@ def _map_file(path: Path) -> mmap.mmap:
 
 def _read_boards(directory: Path, *, without: Path | None) -> list[Sequence[float]]:
     boards: list[Sequence[float]] = []
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         for path in sorted(directory.iterdir()):
             if path != without:
                 content = path.read_bytes()

@@ -6,7 +6,7 @@ Implements `ports.Mirror` by handing on; decides nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from strongroom.core.mirrored import Copy, UpstreamFile, UpstreamPage
 from strongroom.core.model import Index
@@ -70,5 +70,5 @@ class Passage:
     names: UpstreamNames
     lists: NameLists
     asked: AskedCounter
-    outcomes: Mapping[str, int]
+    outcomes: Mapping[str, int] = field(default_factory=dict)
     """What came of asking upstreams so far, by `outcomes.py`."""
