@@ -24,7 +24,9 @@ Work = Callable[[BucketBlobs, FaultyBucket], Awaitable[None]]
 class Drive(Protocol):
     """Runs a test's work on a bucket behind the proxy; a request may take so many seconds."""
 
-    def __call__(self, work: Work, *, seconds: float = 20) -> None: ...
+    def __call__(self, work: Work, *, seconds: float = 20) -> None:
+        """Run it to its end."""
+        ...
 
 
 def open_store(
