@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from strongroom.adapters.sql.catalog import SqlCatalog, open_catalog
-from strongroom.core.backup import Column, Kind, Row, Shape, find_misfit
+from strongroom.core.backup import Column, Kind, Row, Shape, Value, find_misfit
 from strongroom.ports.backup import Contents
 from tests.contracts.conftest import make_database
 from tests.contracts.driven import CHAIN_KEY
-from tests.factories import MAIN, a_file, a_project
+from tests.factories import DEMO, MAIN, a_file
 
-VALUES = {Kind.INTEGER: 7, Kind.TEXT: "ünïcode \U0001f4e6", Kind.BOOLEAN: True, Kind.BYTES: bytes(range(256))}
+VALUES: dict[Kind, Value] = {
+    Kind.INTEGER: 7,
+    Kind.TEXT: "ünïcode \U0001f4e6",
+    Kind.BOOLEAN: True,
+    Kind.BYTES: bytes(range(256)),
+}
 """The same in every column: so what refers to another table finds its row there."""
 
 Rows = dict[str, list[Row]]
@@ -80,31 +85,29 @@ def test_both_kinds_have_the_same_tables(catalogs: dict[str, SqlCatalog]) -> Non
 
 def test_numbers_go_on_after_restored_rows(catalogs: dict[str, SqlCatalog]) -> None:
     """What is published after a restore gets a number that no restored file has."""
-    indexes = [(MAIN, 0, True, False, None, "[]")]
     for kind in ("sqlite", "postgres"):
-
-        def restore(contents: Contents) -> None:
-            shapes = {shape.name: shape for shape in contents.shapes()}
-            columns = shapes["indexes"].columns[: len(indexes[0])]
-            contents.add(Shape(name="indexes", columns=columns), iter(indexes))
-            project = {"index_name": MAIN, "name": "demo", "display_name": "demo", "status": "active"}
-            contents.add(shapes["projects"], iter([as_row(shapes["projects"], project)]))
-            numbers = [{**project, "row_number": number, "filename": f"{number}"} for number in (1, 2, 50)]
-            contents.add(
-                shapes["files"], iter([as_row(shapes["files"], {**v, "project_name": "demo"}) for v in numbers])
-            )
-
-        asyncio.run(catalogs[kind].fill(restore))
-        asyncio.run(catalogs[kind].write(lambda tx: (tx.projects.save(a_project()), tx.files.add(a_file()))))
+        asyncio.run(catalogs[kind].fill(add_three_files))
+        asyncio.run(catalogs[kind].write(lambda tx: tx.files.add(a_file())))
         files = asyncio.run(catalogs[kind].export(read_all))["files"]
         assert [row[0] for row in files] == [1, 2, 50, 51], kind
 
 
-def as_row(shape: Shape, values: dict[str, object]) -> Row:
+def add_three_files(contents: Contents) -> None:
+    """Add files with the numbers 1, 2 and 50, their project and its index."""
+    shapes = {shape.name: shape for shape in contents.shapes()}
+    demo = {"index_name": MAIN, "project_name": DEMO}
+    contents.add(shapes["indexes"], iter([as_row(shapes["indexes"], {"name": MAIN})]))
+    contents.add(shapes["projects"], iter([as_row(shapes["projects"], {"index_name": MAIN, "name": DEMO})]))
+    numbers = ({**demo, "row_number": number, "filename": str(number)} for number in (1, 2, 50))
+    contents.add(shapes["files"], (as_row(shapes["files"], values) for values in numbers))
+
+
+def as_row(shape: Shape, values: Mapping[str, Value]) -> Row:
     """Make a row of these values, and the least for all others."""
-    least: dict[Kind, object] = {Kind.INTEGER: 0, Kind.TEXT: "", Kind.BOOLEAN: False, Kind.BYTES: b""}
-    found = [values.get(column.name, None if column.is_nullable else least[column.kind]) for column in shape.columns]
-    return tuple(found)  # type: ignore[arg-type]  # they are what the columns take
+    least: dict[Kind, Value] = {Kind.INTEGER: 0, Kind.TEXT: "", Kind.BOOLEAN: False, Kind.BYTES: b""}
+    return tuple(
+        values.get(column.name, None if column.is_nullable else least[column.kind]) for column in shape.columns
+    )
 
 
 def test_a_failure_undoes_everything(catalogs: dict[str, SqlCatalog]) -> None:
