@@ -1,0 +1,152 @@
+"""The primary over HTTP, against a server of the test's own on the loopback address."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, TypeVar
+
+import pytest
+
+from strongroom.adapters.replica.client import HttpPrimary
+from strongroom.core.errors import Conflict, Forbidden, NotFound, StrongroomError, Unavailable
+from strongroom.core.replica import FORMAT, Page, Rows, encode_page
+from tests.factories import sha256_of
+
+T = TypeVar("T")
+EMPTY = Page(format=FORMAT, since=3, since_hash=bytes(32), head=3, entries=(), rows=Rows())
+
+
+class Stand(ThreadingHTTPServer):
+    """A server that answers everything with the same status and body, and notes what it was asked."""
+
+    status = 200
+    body = b""
+    promised_bytes: int | None = None
+    is_slow = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.asked: list[tuple[str, str | None]] = []
+        self.released = threading.Event()
+
+    @property
+    def url(self) -> str:
+        """Return its address."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Answering(BaseHTTPRequestHandler):
+    """One request."""
+
+    server: Stand
+
+    def do_GET(self) -> None:
+        """Answer as the server says."""
+        server = self.server
+        server.asked.append((self.path, self.headers["Authorization"]))
+        if server.is_slow:
+            server.released.wait(10)
+        self.send_response(server.status)
+        self.send_header("Location", "http://elsewhere.example/")
+        self.send_header("Content-Length", str(server.promised_bytes or len(server.body)))
+        self.end_headers()
+        self.wfile.write(server.body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the library's own name
+        """Say nothing."""
+
+
+@pytest.fixture
+def stand() -> Iterator[Stand]:
+    """Provide the server."""
+    with Stand() as stand:
+        thread = threading.Thread(target=stand.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield stand
+        stand.released.set()
+        stand.shutdown()
+        thread.join()
+
+
+def ask(url: str, question: str = "page", **options: float) -> Page | bytes:
+    """Ask the primary at the URL once."""
+
+    async def go() -> Page | bytes:
+        primary = HttpPrimary(url, "a-token", **options)
+        try:
+            if question == "page":
+                return await primary.get_page(3, limit=5)
+            size_bytes = 10 if question == "blob" else None
+            return b"".join([chunk async for chunk in primary.read_blob(sha256_of("x"), size_bytes=size_bytes)])
+        finally:
+            await primary.close()
+            await primary.close()
+
+    return run(go())
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:  # Any: what coroutines yield and take
+    """Run it to its end."""
+    return asyncio.run(work)
+
+
+def test_a_page_is_asked_for_with_the_token(stand: Stand) -> None:
+    """The feed's URL, the serial and the token are sent; the page is read."""
+    stand.body = encode_page(EMPTY)
+    assert ask(stand.url + "/") == EMPTY
+    assert stand.asked == [("/api/v1/changes?since=3&limit=5", "Bearer a-token")]
+
+
+def test_bytes_are_asked_for_by_digest(stand: Stand) -> None:
+    """The size is sent where it is known."""
+    stand.body = b"some bytes"
+    assert ask(stand.url, "blob") == b"some bytes"
+    assert ask(stand.url, "sidecar") == b"some bytes"
+    path = f"/api/v1/blobs/sha256/{sha256_of('x')}"
+    assert [asked for asked, _ in stand.asked] == [f"{path}?size_bytes=10", path]
+
+
+@pytest.mark.parametrize(
+    ("status", "question", "kind", "code"),
+    [
+        (401, "page", Forbidden, "replica-token"),
+        (403, "blob", Forbidden, "replica-token"),
+        (404, "page", Conflict, "primary-odd"),
+        (404, "blob", NotFound, "blob-unknown"),
+        (302, "page", Conflict, "primary-odd"),
+        (503, "page", Unavailable, "primary-failing"),
+        (200, "page", Conflict, "replica-version"),
+    ],
+)
+def test_what_the_primary_refuses_is_said_in_words(
+    stand: Stand, status: int, question: str, *, kind: type[StrongroomError], code: str
+) -> None:
+    """Each status means something to the operator; a redirect is not followed, so the token goes nowhere else."""
+    stand.status, stand.body = status, b"{}"
+    with pytest.raises(kind) as caught:
+        ask(stand.url, question)
+    assert (caught.value.code, bool(caught.value.hint) or code == "blob-unknown") == (code, True)
+    assert "a-token" not in caught.value.sentence
+    assert len(stand.asked) == 1
+
+
+def test_a_page_of_another_format_is_refused(stand: Stand) -> None:
+    """A newer program's page is not half understood."""
+    stand.body = encode_page(EMPTY).replace(b'"format":1', b'"format":2')
+    with pytest.raises(Conflict, match="format 2"):
+        ask(stand.url)
+
+
+def test_a_primary_that_is_away_says_why(stand: Stand) -> None:
+    """Nobody there, silence, a broken answer: `Unavailable`, with the cause."""
+    with pytest.raises(Unavailable, match="connection refused"):
+        ask("http://127.0.0.1:1")
+    stand.body, stand.promised_bytes = b"short", 1000
+    with pytest.raises(Unavailable, match="the connection broke"):
+        ask(stand.url, "blob")
+    stand.is_slow = True
+    with pytest.raises(Unavailable, match="says nothing"):
+        ask(stand.url, silent_seconds=0.2)

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from strongroom.core.events import Uploaded
+from strongroom.core.replica import Followed, decode_page
+from strongroom.ports import Transaction
+from tests.http.api.office import Office
+
+
+def test_the_feed_is_read_by_a_replica(office: Office) -> None:
+    """A page holds the events after a serial with their rows, in the form that a replica reads."""
+    before = office.serial()
+    office.add_file("demo-1.0-py3-none-any.whl")
+    reply = office.ask("GET", f"/changes?since={before}&limit=10", token=office.ada)
+    assert reply.status == 200
+    page = decode_page(reply.body)
+    assert (page.since, page.serial, page.head, page.is_last) == (before, before + 1, before + 1, True)
+    assert [type(entry.event) for entry in page.entries] == [Uploaded]
+    assert [file.filename for file in page.rows.files] == ["demo-1.0-py3-none-any.whl"]
+    assert reply.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("query", ["since=-1", "limit=0", "limit=1001", "since=x"])
+def test_a_page_has_bounds(office: Office, query: str) -> None:
+    """No page before the first change, none that is empty by wish, none that is too long."""
+    assert office.ask("GET", f"/changes?{query}", token=office.ada).status == 422
+
+
+def test_bytes_are_fetched_by_their_digest(office: Office) -> None:
+    """Small ones whole, others by their size; what is missing, too short or no digest is a 404."""
+    sha256 = asyncio.run(office.blobs.put(b"some bytes"))
+    for query in ("", "?size_bytes=10"):
+        reply = office.ask("GET", f"/blobs/sha256/{sha256}{query}", token=office.ada)
+        assert (reply.status, reply.body) == (200, b"some bytes")
+        assert reply.headers["content-type"] == "application/octet-stream"
+    for path in (f"{'0' * 64}", f"{'0' * 64}?size_bytes=10", f"{sha256}?size_bytes=11", "no-digest"):
+        assert office.ask("GET", f"/blobs/sha256/{path}", token=office.ada).status == 404
+
+
+def test_a_server_says_whether_it_is_a_replica(office: Office) -> None:
+    """One that follows nobody has no lag; a replica tells its primary and how long ago it had all of it."""
+    alone = {"is_replica": False, "primary": None, "serial": office.serial(), "level_at": None, "behind_seconds": None}
+    assert office.ask("GET", "/replica", token=office.ada).json == alone
+
+    def follow(tx: Transaction) -> None:
+        tx.followed.save(Followed("http://primary.example", b"", 1, office.clock.now()))
+
+    office.write(follow)
+    told = office.ask("GET", "/replica", token=office.ada).json
+    assert (told["is_replica"], told["primary"], told["behind_seconds"]) == (True, "http://primary.example", 0.0)
