@@ -9,15 +9,16 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strongroom.adapters.memory.catalog import MemoryCatalog
-from strongroom.core.errors import NotFound, StorageFault, StrongroomError, Unavailable
+from strongroom.core.errors import NotFound, StorageFault, Unavailable
 from strongroom.http import metrics_layout as layout
 from strongroom.http.entrance import Catching
 from strongroom.http.lane import Lane
@@ -25,12 +26,14 @@ from strongroom.http.log import JsonLines
 from strongroom.http.metrics import Meters
 from strongroom.http.metrics_board import Board, remove_old_boards, server_directory
 from strongroom.http.watch import Watched
+from strongroom.ports import Transaction
 from tests.factories import a_file
 from tests.http.reading import ReadingRoom, reading_room
 
-SAMPLE = re.compile(
-    r'strongroom_[a-z_]+(\{[a-z]+="[^"{}]*"(,[a-z]+="[^"{}]*")*\})? [0-9.e+-]+|# (HELP|TYPE) strongroom_.*'
-)
+T = TypeVar("T")
+
+_LABELS = r'\{[a-z]+="[^"{}]*"(,[a-z]+="[^"{}]*")*\}'
+SAMPLE = re.compile(rf"strongroom_[a-z_]+({_LABELS})? [0-9.e+-]+|# (HELP|TYPE) strongroom_.*")
 
 
 def answering(status: int = 200, body: bytes = b"{}", *, kind: int | None = None) -> ASGIApp:
@@ -367,9 +370,9 @@ def test_a_catalog_that_hangs_holds_no_scrape(monkeypatch: pytest.MonkeyPatch) -
     """The numbers come after a second, without the serial."""
 
     class Hanging(MemoryCatalog):
-        async def read(self, fn: object) -> object:  # type: ignore[override]  # it never comes to calling it
+        async def read(self, fn: Callable[[Transaction], T]) -> T:
             await asyncio.sleep(60)
-            raise StrongroomError("never", "never")
+            return await super().read(fn)
 
     monkeypatch.setattr("strongroom.http.metrics._PATIENCE_SECONDS", 0.01)
     with reading_room() as room:
