@@ -10,7 +10,7 @@ TESTS ?= tests
 install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(1) \
 	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1)
 
-.PHONY: help serve dev lint format test test-quick bench live corpus proof-crash proof-load proof-access proof-openapi proof-upstream clean
+.PHONY: help serve dev lint format test test-quick bench live corpus proof-crash proof-load proof-access proof-openapi proof-upstream proof-backup clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -64,6 +64,9 @@ proof-access: $(VENV)/.dev ## the whole matrix of identities, rights, routes and
 
 proof-openapi: $(VENV)/.dev ## schemathesis over the API as five identities
 	$(BIN)/python -m tests.openapi_proof --examples 100
+
+proof-backup: $(VENV)/.dev ## 20 backups under load, restored into the other kind of store and back; 10,000 files in under five minutes
+	$(BIN)/python -m tests.backup_proof
 
 proof-upstream: $(VENV)/.dev ## the real server before a thousand hostile upstreams: nothing wrong is kept or given
 	$(BIN)/python -m tests.upstream_proof

@@ -81,7 +81,7 @@ def test_a_directory_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     """As one sentence, for writing, reading and listing."""
     (tmp_path / "file").write_bytes(b"")
     target = DirectoryTarget(tmp_path / "file")
-    with pytest.raises(StorageFault, match="cannot be used in the target: Not a directory"):
+    with pytest.raises(StorageFault, match="cannot be used in the target: File exists"):
         asyncio.run(target.write("a/one", chunks(b"one")))
     with pytest.raises(StorageFault, match="Not a directory"):
         asyncio.run(read(target, "a/one"))

@@ -12,7 +12,7 @@ import errno
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from strongroom.core.errors import StorageFault, StorageFull
@@ -53,7 +53,8 @@ class DirectoryTarget:
                 draft.replace(final)
                 await asyncio.to_thread(_sync_directory, final.parent)
         finally:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):  # it has its name by now, or what went wrong before is what counts
+                draft.unlink()
 
     async def read(self, path: str) -> AsyncIterator[bytes]:
         """Yield the file in chunks; raises `StorageFault` when it is missing or cannot be read."""
