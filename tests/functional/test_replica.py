@@ -174,6 +174,8 @@ def _tells_how_far_behind_it_is(pair: Pair) -> None:
     later = pair.replica.status()
     assert (later["primary_answers"], later["missing_changes"]) == (False, None)
     assert later["behind_seconds"] > earlier["behind_seconds"] > 0
+    told = pair.replica.get("/readyz").json()["replica"]
+    assert told["behind_seconds"] >= later["behind_seconds"]
     standing = pair.replica.get("/api/v1/replica", token=pair.token).json()
     assert (standing["is_replica"], standing["primary"]) == (True, pair.primary.url)
     assert standing["behind_seconds"] >= later["behind_seconds"]

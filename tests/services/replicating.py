@@ -99,6 +99,11 @@ def _without_order(rows: dict[Any, Any]) -> dict[Any, Any]:  # Any: any table
     return {key: frozenset(value) if isinstance(value, tuple) else value for key, value in rows.items() if value != ()}
 
 
+async def digests(site: Site) -> set[str]:
+    """Return the digests of all that the site stores."""
+    return {info.sha256 async for info in site.blobs.list()}
+
+
 class Wire(Primary):
     """The primary as its replica reaches it: through the bytes that go over the network."""
 

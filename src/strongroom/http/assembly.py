@@ -78,7 +78,7 @@ def assemble(parts: Parts) -> Assembled:
     guard = Guard(authenticator, cache, parts.default_index)
     readiness = Readiness(store_looks(services.catalog, services.blobs))
     routes = [
-        *Operation(readiness, lambda: meters, parts.metrics_networks).routes(),
+        *Operation(readiness, lambda: meters, parts.metrics_networks, services.replica.follower.find_lag).routes(),
         *Welcome(services.setup, parts.prefix).routes(),
         *Legacy(services.publish, parts.default_index).routes(),
         *JsonApi(

@@ -1,14 +1,15 @@
 """Whether the server lives, whether it can work, and what it has done: `/healthz`, `/readyz`, `/metrics`.
 
-Tells strangers nothing but words; numbers are for administrators and for the networks
-of the settings. Decides neither what is looked at (`readiness.py`) nor what is counted
-(`metrics.py`).
+Tells strangers nothing but words, and how far behind a replica is; other numbers are
+for administrators and for the networks of the settings. Decides neither what is looked
+at (`readiness.py`) nor what is counted (`metrics.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 
 import msgspec
@@ -22,6 +23,10 @@ from strongroom.http.readiness import Readiness
 from strongroom.http.routes import Needs, Public, Route, Subject
 
 
+def _no_lag() -> timedelta | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """The handlers of health, readiness and metrics."""
@@ -30,6 +35,8 @@ class Operation:
     meters: Callable[[], Meters]
     """Asked for at each request: they count what is built on top of these routes."""
     metrics_networks: tuple[Network, ...] = ()
+    lag: Callable[[], timedelta | None] = _no_lag
+    """How far a replica is behind its primary, asked of nobody; None for a server that is none."""
 
     def routes(self) -> list[Route]:
         """Return the routes; health and readiness are public."""
@@ -61,7 +68,11 @@ class Operation:
             for finding in found
         ]
         status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
-        return _answer(status, {"status": "ready" if is_ready else "not ready", "checks": checks})
+        body: dict[str, object] = {"status": "ready" if is_ready else "not ready", "checks": checks}
+        lag = self.lag()
+        if lag is not None:
+            body["replica"] = {"behind_seconds": round(lag.total_seconds(), 1)}
+        return _answer(status, body)
 
     async def metrics(self, _request: Request, _caller: Caller) -> Response:
         """Answer what all workers have counted, in Prometheus' text format."""

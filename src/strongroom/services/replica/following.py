@@ -18,7 +18,7 @@ from strongroom.core.errors import NotFound, StorageFault, StrongroomError
 from strongroom.core.model import Lease
 from strongroom.core.names import Sha256
 from strongroom.core.removals import demand_not_removed
-from strongroom.core.replica import Followed, Page, check_page
+from strongroom.core.replica import NEVER, Followed, Page, check_page
 from strongroom.ports import Blobs, Catalog, Clock, OpenPrimary, Primary, Seals, Secrets, Transaction
 from strongroom.services.replica.applying import apply_page
 from strongroom.services.replica.feed import load_hash
@@ -50,6 +50,8 @@ class Follower:
     open_primary: OpenPrimary
     trouble: str = ""
     """Why the last look failed, empty when it did not."""
+    level_at: datetime | None = None
+    """When this process last found that nothing was missing; None where nobody is followed, or never yet."""
     _primary: Primary | None = field(default=None, init=False)
     _credentials: bytes = field(default=b"", init=False)
 
@@ -72,6 +74,10 @@ class Follower:
         while await self.copy_page():
             pass
 
+    def find_lag(self) -> timedelta | None:
+        """Return how long ago this process last had everything, without asking anybody; None for no replica."""
+        return None if self.level_at is None else self.stores.clock.now() - self.level_at
+
     async def count_missing(self) -> int:
         """Ask the primary how many changes are missing here, and copy none; raises what stands in the way."""
         followed, serial, since_hash = await self.stores.catalog.read(_load_position)
@@ -90,14 +96,19 @@ class Follower:
         """Copy the next page and return whether there is more; raises what stands in the way."""
         followed, serial, since_hash = await self.stores.catalog.read(_load_position)
         if followed is None:
+            self.level_at = None
             await self.close()
             return False
+        if self.level_at is None and followed.level_at != NEVER:
+            self.level_at = followed.level_at  # as another worker, or this one before it was restarted
         primary = await self._connect(followed)
         asked_at = self.stores.clock.now()
         page = await self._fetch(primary, serial, limit=EVENTS_AT_ONCE, since_hash=since_hash)
         lease = await self._copy_blobs(primary, page)
         if page.entries or asked_at - followed.level_at >= _HEARTBEAT:
             await self._store(page, asked_at, lease=lease)
+        if page.is_last:
+            self.level_at = asked_at
         return not page.is_last
 
     async def _connect(self, followed: Followed) -> Primary:

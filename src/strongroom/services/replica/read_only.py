@@ -2,7 +2,8 @@
 
 No change is made without an event, and no upload without a lease: so refusing these two
 refuses everything, whoever asks. Caches of upstreams and times of last use go on; they
-write neither. The sweep and the turns work on the catalog itself. Looks at each transaction anew, so that a promotion counts at once.
+write neither. The sweep and the turns work on the catalog itself. Looks at each
+transaction anew, so that a promotion counts at once.
 """
 
 from __future__ import annotations
