@@ -67,6 +67,7 @@ from strongroom.services.upkeep import Upkeep
 
 if TYPE_CHECKING:  # these take their time to load, or need an extra
     from strongroom.adapters.blobs.bucket import BucketBlobs
+    from strongroom.adapters.blobs.bucket_backups import BucketTarget
     from strongroom.adapters.certificates import TlsFiles
     from strongroom.worker import Job
 
@@ -151,6 +152,20 @@ def open_blobs(settings: Settings) -> LocalBlobs | BucketBlobs:
         ) from None
     bucket = open_bucket(settings.blobs)
     return BucketBlobs(bucket, settings.directory, minimum_free_bytes=settings.min_free_bytes)
+
+
+def open_bucket_target(url: str) -> BucketTarget:
+    """Return a bucket as a target of backups; it is asked nothing yet. Raises `ConfigurationFault`."""
+    try:
+        from strongroom.adapters.blobs.bucket_backups import BucketTarget
+        from strongroom.adapters.blobs.bucket_store import open_bucket
+    except ImportError:
+        raise ConfigurationFault(
+            "bucket-extra",
+            "The target is a bucket, and the library for that is not installed",
+            "Install `strongroom[bucket]`.",
+        ) from None
+    return BucketTarget(open_bucket(url))
 
 
 def _open_primary(url: str, token: str) -> Primary:

@@ -1,4 +1,4 @@
-"""Places for backups: the same in memory and in a directory."""
+"""Places for backups: the same in memory, in a directory and in a bucket."""
 
 from __future__ import annotations
 
@@ -10,14 +10,36 @@ import pytest
 
 from strongroom.adapters.backup.directory import DirectoryTarget
 from strongroom.adapters.backup.memory import MemoryTarget
+from strongroom.adapters.blobs.bucket_backups import BucketTarget
+from strongroom.adapters.blobs.bucket_store import open_bucket
 from strongroom.core.errors import StorageFault
 from strongroom.ports.backup import BackupTarget
+from tests.contracts.buckets import BucketServer
 
 
-@pytest.fixture(params=("memory", "directory"))
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> BackupTarget:
-    """Open every target in turn."""
+@pytest.fixture(params=("memory", "directory", "bucket"))
+def target(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BackupTarget:
+    """Open every target in turn; only asking for the bucket starts its server."""
+    if request.param == "bucket":
+        server: BucketServer = request.getfixturevalue("bucket_server")
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        made = BucketTarget(open_bucket(server.make_url()))
+        asyncio.run(until_there(made))
+        return made
     return MemoryTarget() if request.param == "memory" else DirectoryTarget(tmp_path / "not" / "yet")
+
+
+async def until_there(target: BackupTarget) -> None:
+    """Wait for the bucket itself, which its server makes a moment after it answers."""
+    for _ in range(100):
+        try:
+            await target.write("first", chunks(b""))
+            await listed(target, "a")
+        except StorageFault:
+            await asyncio.sleep(0.1)
+        else:
+            return
 
 
 async def chunks(*parts: bytes, fault: Exception | None = None) -> AsyncIterator[bytes]:
@@ -67,6 +89,18 @@ def test_a_file_whose_bytes_fail_is_not_written(target: BackupTarget) -> None:
             await target.write("a/one", chunks(b"half", fault=KeyError("gone")))
         assert await read(target, "a/one") == b"whole"
         assert await listed(target, "a") == {"a/one": 5}
+
+    asyncio.run(work())
+
+
+def test_a_large_file_is_written_and_read_in_pieces(target: BackupTarget) -> None:
+    """Larger than what a bucket takes or gives at once."""
+    data = bytes(range(256)) * 4096 * 9
+
+    async def work() -> None:
+        await target.write("a/large", chunks(data[:1000], data[1000:]))
+        assert await listed(target, "a") == {"a/large": len(data)}
+        assert await read(target, "a/large") == data
 
     asyncio.run(work())
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # these take long to import, and `--help` needs none of them
     from strongroom.services.backup import Backup, KeyRing, RestoreReport
 
 
+_BUCKETS = ("s3://", "gs://", "az://")
 _target = click.argument("target", metavar="TARGET")
 _name = click.option(
     "--name", metavar="NAME", type=parsed("NAME", parse_backup_name), help="Which backup (the newest one)."
@@ -35,7 +36,7 @@ _name = click.option(
 
 @click.group(cls=Group)
 def group() -> None:
-    """Make, list, prove and restore backups. TARGET is a directory, which may hold many of them."""
+    """Make, list, prove and restore backups. TARGET is a directory or a bucket's URL, and may hold many."""
 
 
 @group.command()
@@ -119,7 +120,11 @@ def restore(target: str, *, name: str | None) -> None:
 
 
 def open_target(text: str) -> BackupTarget:
-    """Return the target that the text names."""
+    """Return the target that the text names: a bucket's URL, or a directory. Raises `ConfigurationFault`."""
+    if text.startswith(_BUCKETS):
+        from strongroom.bootstrap import open_bucket_target
+
+        return open_bucket_target(text)
     from strongroom.adapters.backup.directory import DirectoryTarget
 
     return DirectoryTarget(Path(text).absolute())
