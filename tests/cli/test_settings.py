@@ -157,3 +157,35 @@ def test_anything_else_is_no_bucket_and_secrets_in_it_are_not_repeated(given: st
 
     assert "blobs: " in caught.value.message
     assert "a-secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("given", "networks"),
+    [
+        ({}, ["127.0.0.0/8", "::1/128"]),
+        ({"metrics_networks": "10.0.0.0/8"}, ["10.0.0.0/8"]),
+        ({"metrics_networks": "none"}, []),
+        ({"public_url": "https://p.example"}, []),
+        ({"public_url": "https://p.example", "trusted_proxies": "10.0.0.0/8"}, ["127.0.0.0/8", "::1/128"]),
+    ],
+)
+def test_who_may_read_the_numbers(given: dict[str, object], networks: list[str]) -> None:
+    """This machine; behind a proxy that is not trusted nobody, since everybody seems to be the proxy."""
+    assert [str(network) for network in load_settings(given).metrics_readers] == networks
+
+
+def test_tls_is_a_certificate_with_its_key_or_one_made_here() -> None:
+    """Half a pair, or both at once, is refused; with TLS the URL says https."""
+    pair = {"tls_certificate": "c.pem", "tls_key": "k.pem"}
+    assert load_settings(pair).url == "https://127.0.0.1:8000"
+    assert load_settings({"tls_self_signed": True}).url.startswith("https://")
+    assert not load_settings().has_tls
+    for wrong in ({"tls_key": "k.pem"}, {"tls_certificate": "c.pem"}, {**pair, "tls_self_signed": True}):
+        with pytest.raises(ConfigurationFault, match="tls_"):
+            load_settings(wrong)
+
+
+def test_the_host_that_a_certificate_must_name() -> None:
+    """The one of the public URL, else the address that is listened on."""
+    assert load_settings({"public_url": "https://p.example:8443/x"}).url_host == "p.example"
+    assert load_settings({"host": "::1"}).url_host == "::1"

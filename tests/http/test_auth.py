@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
 
 import pytest
 from starlette.types import Scope
@@ -70,6 +70,37 @@ def test_a_stranger_is_not_believed() -> None:
     claim = ("x-forwarded-for", "192.0.2.7")
     assert str(an_authenticator(proxies=PROXIES).address(a_request(claim, client="203.0.113.9"))) == "203.0.113.9"
     assert str(an_authenticator().address(a_request(claim))) == "10.0.0.1"
+
+
+NEAR = (ip_network("127.0.0.0/8"),)
+
+
+@pytest.mark.parametrize(
+    ("headers", "client", "proxies", "is_near"),
+    [
+        ((), "127.0.0.1", (), True),
+        ((), "192.0.2.7", (), False),
+        ((("x-forwarded-for", "127.0.0.1"),), "127.0.0.1", (), False),
+        ((("forwarded", "for=127.0.0.1"),), "127.0.0.1", (), False),
+        ((("via", "1.1 proxy"),), "127.0.0.1", (), False),
+        ((("x-forwarded-for", "192.0.2.7"),), "127.0.0.1", NEAR, False),
+        ((("x-forwarded-for", "127.0.0.9"),), "127.0.0.1", NEAR, True),
+        ((("x-forwarded-for", "127.0.0.9, 192.0.2.7"),), "127.0.0.1", NEAR, False),
+        ((), "not an address", (), False),
+    ],
+)
+def test_who_comes_through_a_proxy_is_near_only_by_a_trusted_ones_word(
+    headers: tuple[tuple[str, str], ...],
+    client: str,
+    proxies: tuple[IPv4Network, ...],
+    is_near: bool,  # noqa: FBT001 - a case
+) -> None:
+    """Behind a proxy on this machine every stranger has its address: that opens nothing."""
+    scope = a_request(*headers, client=client)
+    authenticator = an_authenticator(proxies=proxies)
+
+    assert authenticator.is_near(scope, NEAR) is is_near
+    assert not authenticator.is_near(scope, ())
 
 
 def test_a_password_counts_with_its_spaces() -> None:

@@ -69,16 +69,16 @@ def read_certificate(files: TlsFiles) -> Certificate:
     try:
         found = x509.load_pem_x509_certificates(chain)[0]
     except ValueError:
-        raise _unusable(files.certificate, "holds no certificate in PEM", "Give the whole chain.") from None
+        raise _unusable(files.certificate, "holds no certificate in PEM", hint="Give the whole chain.") from None
     try:
         key = load_pem_private_key(private, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         hint = "Give the key in PEM, without a password."
-        raise _unusable(files.key, "holds no private key that can be read", hint) from None
+        raise _unusable(files.key, "holds no private key that can be read", hint=hint) from None
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if key.public_key().public_bytes(*form) != found.public_key().public_bytes(*form):
         hint = "Give the key that the certificate was made for, and the server's own certificate first in the chain."
-        raise _unusable(files.key, f"is not the key of {files.certificate}", hint)
+        raise _unusable(files.key, f"is not the key of {files.certificate}", hint=hint)
     digest = found.fingerprint(hashes.SHA256()).hex(":").upper()
     return Certificate(_names_of(found), found.not_valid_before_utc, found.not_valid_after_utc, digest)
 
@@ -136,7 +136,7 @@ def _make(files: TlsFiles, names: tuple[str, ...], *, now: datetime) -> None:
         _write(files.certificate, built.public_bytes(Encoding.PEM), mode=0o644)
     except OSError as fault:
         hint = "The server's user must be able to write to the data directory."
-        raise _unusable(files.key.parent, f"cannot be written to: {fault.strerror}", hint) from None
+        raise _unusable(files.key.parent, f"cannot be written to: {fault.strerror}", hint=hint) from None
 
 
 def _write(path: Path, content: bytes, *, mode: int) -> None:
@@ -173,8 +173,9 @@ def _read(path: Path, what: str, *, flag: str) -> bytes:
         return path.read_bytes()
     except OSError as fault:
         reason = f"cannot be read: {fault.strerror or fault}"
-        raise _unusable(path, reason, f"Give the file of the {what} with {flag}, readable by the server.") from None
+        hint = f"Give the file of the {what} with {flag}, readable by the server."
+        raise _unusable(path, reason, hint=hint) from None
 
 
-def _unusable(path: Path, reason: str, hint: str) -> ConfigurationFault:
+def _unusable(path: Path, reason: str, *, hint: str) -> ConfigurationFault:
     return ConfigurationFault("tls", f"{path} {reason}", hint)

@@ -79,16 +79,24 @@ class Meters:
     def _states(self, boards: list[Sequence[float]], *, serial: int | None) -> Iterable[Line]:
         living = [board for board in boards if self.now() - board[layout.SAMPLED_AT] < _FRESH_SECONDS]
         waiting = sum(board[layout.WAITING_WRITES] for board in living)
-        yield from _metric("workers", "gauge", "Worker processes that are alive.", [("", len(living))])
-        yield from _metric("waiting_writes", "gauge", "Transactions that write or wait to.", [("", waiting)])
+        yield from _metric("workers", "gauge", text="Worker processes that are alive.", samples=[("", len(living))])
+        yield from _metric(
+            "waiting_writes", "gauge", text="Transactions that write or wait to.", samples=[("", waiting)]
+        )
         if serial is not None:
             lag = max(0.0, serial - min(board[layout.SERIAL] for board in living))
-            yield from _metric("serial", "gauge", "The number of the last change.", [("", serial)])
-            yield from _metric("serial_lag", "gauge", "Changes that some worker has not seen yet.", [("", lag)])
+            yield from _metric("serial", "gauge", text="The number of the last change.", samples=[("", serial)])
+            yield from _metric(
+                "serial_lag", "gauge", text="Changes that some worker has not seen yet.", samples=[("", lag)]
+            )
         if self.free_bytes is not None:
             free = self.free_bytes()
-            yield from _metric("disk_free_bytes", "gauge", "Free space of the data directory's disk.", [("", free)])
-        yield from _metric("build_info", "gauge", "The version that runs.", [(f'{{version="{self.version}"}}', 1)])
+            yield from _metric(
+                "disk_free_bytes", "gauge", text="Free space of the data directory's disk.", samples=[("", free)]
+            )
+        yield from _metric(
+            "build_info", "gauge", text="The version that runs.", samples=[(f'{{version="{self.version}"}}', 1)]
+        )
 
 
 def _requests(totals: Sequence[float]) -> Iterable[Line]:
@@ -96,8 +104,8 @@ def _requests(totals: Sequence[float]) -> Iterable[Line]:
     yield from _metric(
         "requests_total",
         "counter",
-        "Answers by kind of request and status; status 0 is any other.",
-        [
+        text="Answers by kind of request and status; status 0 is any other.",
+        samples=[
             (f'{{kind="{name}",status="{status}"}}', count)
             for name, cells in kinds
             for status, count in zip(layout.STATUSES, cells, strict=False)
@@ -107,8 +115,8 @@ def _requests(totals: Sequence[float]) -> Iterable[Line]:
     yield from _metric(
         "request_seconds",
         "histogram",
-        "From a request's headers to the beginning of its answer; an upload's body is in between.",
-        [sample for name, cells in kinds for sample in _histogram(cells, name)],
+        text="From a request's headers to the beginning of its answer; an upload's body is in between.",
+        samples=[sample for name, cells in kinds for sample in _histogram(cells, name)],
     )
 
 
@@ -134,12 +142,14 @@ def _counters(totals: Sequence[float]) -> Iterable[Line]:
         ("cache_misses_total", "Pages and files that were not.", layout.CACHE_MISSES),
     )
     for name, text, cell in plain:
-        yield from _metric(name, "counter", text, [("", totals[cell])])
+        yield from _metric(name, "counter", text=text, samples=[("", totals[cell])])
     asked = [(f'{{outcome="{outcome}"}}', totals[layout.upstream_cell(outcome)]) for outcome in layout.OUTCOMES]
-    yield from _metric("upstream_requests_total", "counter", "Requests to upstreams by what came of them.", asked)
+    yield from _metric(
+        "upstream_requests_total", "counter", text="Requests to upstreams by what came of them.", samples=asked
+    )
 
 
-def _metric(name: str, kind: str, text: str, samples: Iterable[Sample]) -> Iterable[Line]:
+def _metric(name: str, kind: str, *, text: str, samples: Iterable[Sample]) -> Iterable[Line]:
     """Yield the lines of one metric: its words once, then each of its samples."""
     yield f"# HELP strongroom_{name} {text}"
     yield f"# TYPE strongroom_{name} {kind}"
