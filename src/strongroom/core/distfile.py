@@ -24,9 +24,7 @@ from strongroom.core.names import Filename, ProjectName, parse_project_name, par
 
 _SDIST_ENDINGS = (".tar.gz", ".zip")
 _TAG = re.compile(r"[A-Za-z0-9_.]+", re.ASCII)
-_USUAL_WHEEL = re.compile(
-    r"([^-]+)-([^-]+)-([A-Za-z0-9_.]+)-[A-Za-z0-9_.]+-[A-Za-z0-9_.]+\.whl", re.ASCII
-)
+_USUAL_WHEEL = re.compile(r"([^-]+)-([^-]+)-([A-Za-z0-9_.]+)-[A-Za-z0-9_.]+-[A-Za-z0-9_.]+\.whl", re.ASCII)
 """Without build tag and variant: what nearly all are called."""
 _BUILD_TAG = re.compile(r"[0-9][A-Za-z0-9_.]*", re.ASCII)
 _VARIANT = re.compile(r"[0-9a-z_.]+", re.ASCII)
