@@ -1,4 +1,4 @@
-"""Several nodes: who runs which regular job, how an index gives out files of a bucket, which server a replica follows."""
+"""Several nodes: whose turn a regular job is, how an index gives out a bucket's files, whom a replica follows."""
 
 from __future__ import annotations
 
