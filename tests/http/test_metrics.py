@@ -39,7 +39,7 @@ SAMPLE = re.compile(rf"strongroom_[a-z_]+({_LABELS})? [0-9.e+-]+|# (HELP|TYPE) s
 def answering(status: int = 200, body: bytes = b"{}", *, kind: int | None = None) -> ASGIApp:
     """Return an application that always gives the same answer."""
 
-    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if kind is not None:
             scope[layout.KIND_KEY] = kind
         headers = [(b"content-length", str(len(body)).encode())]
@@ -52,7 +52,7 @@ def answering(status: int = 200, body: bytes = b"{}", *, kind: int | None = None
 def failing(error: Exception) -> ASGIApp:
     """Return an application that fails."""
 
-    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         raise error
 
     return Catching(app)
