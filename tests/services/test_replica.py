@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from strongroom.core.errors import Conflict, NotFound, StorageFault, Unavailable
+from strongroom.core.errors import Conflict, NotFound, StorageFault, Unauthenticated, Unavailable
 from strongroom.core.events import ReplicaPromoted
 from strongroom.core.names import (
     TokenId,
@@ -206,7 +206,7 @@ def test_what_cannot_be_followed_leaves_the_store_empty(apart: Pair, fault: str)
     """A wrong address or token is told at once, and a second try may name another."""
     apart.wire.is_cut = fault == "cut"
     apart.wire.caller = OPERATOR if fault == "cut" else NOBODY
-    with pytest.raises((Unavailable, Exception)):
+    with pytest.raises((Unavailable, Unauthenticated)):
         apart.begin()
     assert wait(apart.use_cases.find_followed()) is None
 
