@@ -10,7 +10,7 @@ TESTS ?= tests
 install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(1) \
 	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1)
 
-.PHONY: help serve dev lint format test test-quick bench live corpus proof-crash proof-load proof-access proof-openapi proof-upstream proof-backup clean
+.PHONY: help serve dev lint format test test-quick bench live corpus proof-crash proof-load proof-access proof-openapi proof-upstream proof-backup proof-nodes proof-sweep clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -70,6 +70,12 @@ proof-backup: $(VENV)/.dev ## 20 backups under load, restored into the other kin
 
 proof-upstream: $(VENV)/.dev ## the real server before a thousand hostile upstreams: nothing wrong is kept or given
 	$(BIN)/python -m tests.upstream_proof
+
+proof-nodes: $(VENV)/.dev ## three nodes, one of them always dying, under uploads and installs for ten minutes
+	$(BIN)/python -m tests.nodes_proof --seconds 600 --nodes 3
+
+proof-sweep: $(VENV)/.dev ## the sweep without grace beside 100,000 uploads and deletions of the same bytes
+	$(BIN)/python -m tests.sweep_proof --events 100000
 
 clean: ## remove what the targets above made, data excepted
 	rm -rf $(VENV) .tools .coverage* .mypy_cache .ruff_cache .hypothesis

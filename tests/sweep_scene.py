@@ -24,7 +24,7 @@ from strongroom.core.errors import StorageFault, Unavailable
 from strongroom.core.model import File, PackageType
 from strongroom.core.names import Filename, Sha256, parse_filename
 from strongroom.core.upload import UploadForm
-from strongroom.ports import Blobs, Catalog
+from strongroom.ports import Blobs, Catalog, Transaction
 from strongroom.services.publish import Publish
 from strongroom.services.releases import Releases, Selection
 from strongroom.services.sweep import Sweep
@@ -34,6 +34,7 @@ from tests.fakes import SeededSecrets
 
 CONTENTS = 12
 CLIENTS = 8
+_ON_DISK, _IN_MEMORY = 200, 3_000
 _METADATA = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\nSummary: {}\n"
 
 
@@ -96,7 +97,7 @@ class Scene:
     async def _be_client(self, events: int) -> None:
         while self.tally.events < events:
             file = await self._upload(self._chance.randrange(CONTENTS))
-            if self._chance.random() < 0.9:
+            if self._chance.random() < 0.998:
                 await self._read(file)
                 await self.releases.delete(OPERATOR, Selection(MAIN, DEMO, filename=file.filename))
                 self.tally.events += 1
@@ -137,7 +138,7 @@ class Scene:
         report = await self.upkeep.verify(OPERATOR)
         self.tally.faults += [f"{fault.needed_by}: {fault.problem}" for fault in report.faults]
         # What a cancelled sweep had written down it may not have removed: that stands until it expires.
-        await self.catalog.write(lambda tx: [tx.leases.remove(lease.lease_id) for lease in tx.leases.list_removals()])
+        await self.catalog.write(_forget_removals)
         await self.sweep.sweep(OPERATOR, grace=timedelta(0))
         needed = await self.catalog.read(lambda tx: {*tx.files.list_named(Sha256("0"), 10**6)})
         stored = {info.sha256 async for info in self.blobs.list()}
@@ -145,6 +146,11 @@ class Scene:
         self.tally.faults += [f"{sha256}: lost" for sha256 in needed - stored]
         left = await self.catalog.read(lambda tx: tx.leases.list())
         self.tally.faults += [f"{lease.lease_id}: a lease that nobody ended" for lease in left]
+
+
+def _forget_removals(tx: Transaction) -> None:
+    for lease in tx.leases.list_removals():
+        tx.leases.remove(lease.lease_id)
 
 
 def play_in_memory(events: int, *, seed: int) -> Tally:
@@ -166,16 +172,16 @@ def play_on_disk(folder: Path, events: int, *, seed: int) -> Tally:
 
 
 def prove_sweep(folder: Path, events: int, *, seed: int, tell: Callable[[str], None]) -> Tally:
-    """Play in rounds, one of five on disk, until so many things have happened."""
+    """Play in rounds, short ones on disk among long ones in memory, until so many things have happened."""
     total, number = Tally(), 0
     while total.events < events:
-        wanted = min(2_000, events - total.events)
-        place = folder / str(number)
-        place.mkdir()
-        on_disk = number % 5 == 0
-        tally = (
-            play_on_disk(place, wanted, seed=seed + number) if on_disk else play_in_memory(wanted, seed=seed + number)
-        )
+        left = events - total.events
+        if number % 5 == 0:
+            place = folder / str(number)
+            place.mkdir()
+            tally = play_on_disk(place, min(_ON_DISK, left), seed=seed + number)
+        else:
+            tally = play_in_memory(min(_IN_MEMORY, left), seed=seed + number)
         number += 1
         total.events += tally.events
         total.told_to_wait += tally.told_to_wait
