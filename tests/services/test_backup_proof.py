@@ -142,13 +142,13 @@ def test_a_sealed_manifest_that_is_none_is_refused(target: MemoryTarget, raw: by
 
 def test_a_forged_log_is_found_with_the_key(target: MemoryTarget, tmp_path: Path) -> None:
     """Though every digest fits: who can write to the target, but does not hold the key, rewrites no history."""
-    change_rows(target, tmp_path, lambda rows: [(*row[:2], "user:mallory", *row[3:]) for row in rows])
+    change_rows(target, tmp_path, change=lambda rows: [(*row[:2], "user:mallory", *row[3:]) for row in rows])
     assert prove(target) == ["the audit chain"]
 
 
 def test_a_log_with_a_gap_is_found_without_the_key(target: MemoryTarget, tmp_path: Path) -> None:
     """Its serials have none."""
-    change_rows(target, tmp_path, lambda rows: rows[1:])
+    change_rows(target, tmp_path, change=lambda rows: rows[1:])
     report = wait(verify_backup(target, None, keys=KeyRing(None, lambda key: Seeds(b"lost"))))
     assert [(fault.where, fault.problem) for fault in report.faults if "chain" in fault.where] == [
         ("the audit chain", "the entry 1 is missing")
@@ -158,7 +158,7 @@ def test_a_log_with_a_gap_is_found_without_the_key(target: MemoryTarget, tmp_pat
 
 def test_a_cut_log_is_found_without_the_key(target: MemoryTarget, tmp_path: Path) -> None:
     """The manifest says where it ended."""
-    change_rows(target, tmp_path, lambda rows: rows[:-1])
+    change_rows(target, tmp_path, change=lambda rows: rows[:-1])
     assert prove(target) == ["the audit chain"]
 
 
@@ -173,7 +173,7 @@ def test_another_key_in_the_backup_is_found(target: MemoryTarget) -> None:
 
 def test_rows_that_are_none_are_found(target: MemoryTarget, tmp_path: Path) -> None:
     """A line that is no row of its table, and fewer lines than were written; a restore takes neither."""
-    change_rows(target, tmp_path, lambda rows: [(str(row[0]), *row[1:]) for row in rows])
+    change_rows(target, tmp_path, change=lambda rows: [(str(row[0]), *row[1:]) for row in rows])
     assert "events.jsonl.zst" in prove(target)
     empty = open_stock(tmp_path, "empty")
     with pytest.raises(StorageFault, match=r"events\.jsonl\.zst cannot be read after line 0"):
@@ -215,7 +215,7 @@ def reseal(target: MemoryTarget, raw: bytes) -> None:
     target.files[path.replace(".json", ".sha256")] = render_digest(hashlib.sha256(raw).hexdigest())
 
 
-def change_rows(target: MemoryTarget, folder: Path, change: object) -> None:
+def change_rows(target: MemoryTarget, folder: Path, *, change: object) -> None:
     """Write the table of events anew, with all digests that fit."""
     assert callable(change)
     manifest: Manifest = wait(read_backup(target))

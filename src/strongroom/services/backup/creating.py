@@ -200,7 +200,7 @@ class Creating:
                 if line not in damaged:
                     raise
 
-        await each(lacking, copy, progress)
+        await each(lacking, copy, progress=progress)
         return [line for line in lacking if line not in damaged], frozenset(damaged)
 
     async def _write(self, manifest: Manifest, folder: Path) -> None:

@@ -59,7 +59,7 @@ class Restoring:
                 await fetch_part(self.target, manifest, part=table.part, folder=folder)
             path = await fetch_part(self.target, manifest, part=manifest.blobs, folder=folder)
             lines = tuple(read_items(path, BlobLine))
-            await each(lines, self._bring, progress)
+            await each(lines, self._bring, progress=progress)
             rows = await self.tables.fill(lambda contents: _fill(contents, manifest, folder=folder))
         return RestoreReport(manifest, rows, len(lines))
 

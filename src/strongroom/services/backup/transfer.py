@@ -23,7 +23,7 @@ _AT_ONCE = 8
 _CHUNK_BYTES = 1024 * 1024
 
 
-async def each(items: Sequence[T], work: Callable[[T], Awaitable[None]], progress: Progress | None) -> None:
+async def each(items: Sequence[T], work: Callable[[T], Awaitable[None]], *, progress: Progress | None) -> None:
     """Do the work for each item, several at once; the first error stops all of it, and is raised."""
     waiting, done = iter(items), 0
 

@@ -144,7 +144,7 @@ class _Verifying:
             except StorageFault as fault:
                 self._add(path, fault)
 
-        await each(lines, check, progress)
+        await each(lines, check, progress=progress)
         return read_bytes
 
     def _count(self, table: TablePart, rows: Iterator[Row]) -> int:
