@@ -71,7 +71,7 @@ class Reader:
     token_id: str
 
 
-def post(node: Server, path: str, administrator: str, *, body: dict[str, object]) -> Any:  # Any: whatever it answers
+def post(node: Server, path: str, *, administrator: str, body: dict[str, object]) -> Any:  # Any: whatever it answers
     """Send JSON to the API, which must take it."""
     headers = {"Content-Type": "application/json"}
     answer = request("POST", node.url + path, token=administrator, headers=headers, body=json.dumps(body).encode())
@@ -79,24 +79,24 @@ def post(node: Server, path: str, administrator: str, *, body: dict[str, object]
     return answer.json()
 
 
-def make_reader(node: Server, name: str, administrator: str) -> Reader:
+def make_reader(node: Server, name: str, *, administrator: str) -> Reader:
     """Make a user who may read, and a token for him."""
-    post(node, "/api/v1/users", administrator, body={"name": name, "grants": [{"rights": ["read"]}]})
-    made = post(node, "/api/v1/tokens", administrator, body={"owner": name, "rights": ["read"]})
+    post(node, "/api/v1/users", administrator=administrator, body={"name": name, "grants": [{"rights": ["read"]}]})
+    made = post(node, "/api/v1/tokens", administrator=administrator, body={"owner": name, "rights": ["read"]})
     return Reader(name, made["secret"], made["id"])
 
 
-def revoke(node: Server, reader: Reader, administrator: str) -> Answer:
+def revoke(node: Server, reader: Reader, *, administrator: str) -> Answer:
     """Revoke the token."""
     return request("DELETE", f"{node.url}/api/v1/tokens/{reader.token_id}", token=administrator)
 
 
-def remove_right(node: Server, reader: Reader, administrator: str) -> Answer:
+def remove_right(node: Server, reader: Reader, *, administrator: str) -> Answer:
     """Take away the right to read, wherever it is."""
     return request("DELETE", f"{node.url}/api/v1/users/{reader.name}/grants?right=read", token=administrator)
 
 
-def disable(node: Server, reader: Reader, administrator: str) -> Answer:
+def disable(node: Server, reader: Reader, *, administrator: str) -> Answer:
     """Shut the user out."""
     body, headers = b'{"is_disabled": true}', {"Content-Type": "application/json"}
     url = f"{node.url}/api/v1/users/{reader.name}"
@@ -113,15 +113,15 @@ def administrator(cluster: Cluster) -> str:
 
 @pytest.mark.parametrize("take_away", [revoke, remove_right, disable], ids=lambda change: change.__name__)
 def test_what_is_taken_away_on_one_node_is_refused_on_all(
-    cluster: Cluster, administrator: str, *, take_away: Callable[[Server, Reader, str], Answer]
+    cluster: Cluster, administrator: str, *, take_away: Callable[..., Answer]
 ) -> None:
     """Each node in turn takes it away; the others have the reader and the page in memory, and let nobody in longer."""
     slowest = 0.0
     for number, node in enumerate(cluster.nodes):
-        reader = make_reader(node, f"{take_away.__name__}-{number}".replace("_", "-"), administrator)
+        reader = make_reader(node, f"{take_away.__name__}-{number}".replace("_", "-"), administrator=administrator)
 
         def change(node: Server = node, reader: Reader = reader) -> None:
-            answer = take_away(node, reader, administrator)
+            answer = take_away(node, reader, administrator=administrator)
             assert answer.status in (200, 204), answer.text
 
         seconds = seconds_until_refused(cluster, reader.token, take_away=change)

@@ -61,7 +61,11 @@ def prove_nodes(
         finally:
             notes = traffic.end()
         _count(outcome, notes, seconds=time.monotonic() - began)
-        outcome.faults += [*notes.faults, *find_faults(cluster, notes), *find_install_faults(cluster, notes, folder)]
+        outcome.faults += [
+            *notes.faults,
+            *find_faults(cluster, notes),
+            *find_install_faults(cluster, notes, folder=folder),
+        ]
     return outcome
 
 
@@ -88,7 +92,7 @@ def find_faults(cluster: Cluster, notes: Notes) -> list[str]:
     return faults
 
 
-def find_install_faults(cluster: Cluster, notes: Notes, folder: Path) -> list[str]:
+def find_install_faults(cluster: Cluster, notes: Notes, *, folder: Path) -> list[str]:
     """Let the real uv install the newest wheel from each node."""
     faults: list[str] = []
     newest = max(notes.acknowledged.values(), key=lambda pair: pair[1], default=None)

@@ -107,7 +107,9 @@ class Sweep:
         removal_id = secrets.token_hex(16)
         try:
             async with asyncio.timeout(self.removal_seconds):
-                removal, unneeded = await self.catalog.write(lambda tx: self._write_down(tx, candidates, removal_id))
+                removal, unneeded = await self.catalog.write(
+                    lambda tx: self._write_down(tx, candidates, removal_id=removal_id)
+                )
                 for start in range(0, len(unneeded), _AT_ONCE):
                     await self._remove(unneeded[start : start + _AT_ONCE])
         except TimeoutError:
@@ -117,7 +119,9 @@ class Sweep:
         await self.catalog.write(lambda tx: tx.leases.remove(removal.lease_id))
         return unneeded
 
-    def _write_down(self, tx: Transaction, candidates: list[BlobInfo], removal_id: str) -> tuple[Lease, list[BlobInfo]]:
+    def _write_down(
+        self, tx: Transaction, candidates: list[BlobInfo], *, removal_id: str
+    ) -> tuple[Lease, list[BlobInfo]]:
         unneeded = _find_unneeded(tx, candidates)
         removal = make_removal(removal_id, (info.sha256 for info in unneeded), now=self.clock.now())
         if unneeded:
