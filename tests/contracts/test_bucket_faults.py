@@ -181,6 +181,7 @@ def test_a_store_that_refuses_is_a_fault_with_its_fix(drive: Drive, spoilt: Spoi
             blobs.get(sha256),
             collect(blobs, sha256, start=0, stop=5),
             blobs.remove(sha256),
+            blobs.check(),
             listed(blobs),
         ):
             with pytest.raises(StorageFault) as caught:

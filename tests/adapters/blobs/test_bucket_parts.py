@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from strongroom.adapters.blobs.bucket import BucketBlobs
 from strongroom.adapters.blobs.bucket_faults import raising_port_errors, translate
 from strongroom.adapters.blobs.bucket_links import KNOWN_SECONDS, KnownDigests
 from strongroom.adapters.blobs.bucket_memory import SMALL_BYTES, SmallBlobs
-from strongroom.adapters.blobs.bucket_store import open_bucket
+from strongroom.adapters.blobs.bucket_store import in_time, open_bucket
 from strongroom.adapters.blobs.local import LocalBlobs
 from strongroom.bootstrap import open_blobs
 from strongroom.config import Settings
@@ -161,6 +162,18 @@ def test_what_a_failure_means(text: str, code: str) -> None:
     assert isinstance(fault, Unavailable) == (code == "bucket-unavailable")
     assert fault.message.startswith("Storing a blob failed: ")
     assert fault.hint
+
+
+def test_a_call_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the library's own limits do; that is trouble that passes."""
+    monkeypatch.setattr("strongroom.adapters.blobs.bucket_store.CALL_SECONDS", 0.01)
+
+    async def work() -> None:
+        with raising_port_errors("Reading a blob"):
+            await in_time(asyncio.sleep(60))
+
+    with pytest.raises(Unavailable, match="Reading a blob failed: the object store did not answer in time"):
+        asyncio.run(work())
 
 
 @pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, StorageFull), (errno.EIO, StorageFault)])

@@ -34,7 +34,7 @@ from strongroom.adapters.blobs.bucket_faults import (
 )
 from strongroom.adapters.blobs.bucket_links import KnownDigests
 from strongroom.adapters.blobs.bucket_memory import SMALL_BYTES, SmallBlobs
-from strongroom.adapters.blobs.bucket_store import BucketStore
+from strongroom.adapters.blobs.bucket_store import BucketStore, in_time
 from strongroom.adapters.blobs.incoming import LocalIncoming
 from strongroom.adapters.blobs.local import DEFAULT_MINIMUM_FREE_BYTES, LocalBlobs
 from strongroom.core.errors import StorageFault, Unavailable
@@ -106,8 +106,8 @@ class BucketBlobs:
         data = self._small.find(sha256)
         if data is None:
             with reading_blob(sha256):
-                found = await obstore.get_async(self._store, _key(sha256))
-                data = bytes(await found.bytes_async())
+                found = await in_time(obstore.get_async(self._store, _key(sha256)))
+                data = bytes(await in_time(found.bytes_async()))
             self._keep_verified(sha256, data)
         return data
 
@@ -145,14 +145,18 @@ class BucketBlobs:
     async def check(self) -> None:
         """Return if there is room to receive and the bucket answers; raises `StorageFull`, `StorageFault`, ..."""
         await self._local.check()
-        await self._find_size(_NOTHING_HERE)
+        try:
+            await self._read_part(_NOTHING_HERE, 0, length=1, stop=1)  # a HEAD could not tell a missing bucket
+        except StorageFault as fault:
+            if fault.code != "blob-missing":
+                raise
 
     async def list(self) -> AsyncIterator[BlobInfo]:
         """Yield every blob, a thousand at a time; objects of other names are not ours and stay alone."""
         pages = obstore.list(self._store, prefix="sha256", chunk_size=_LISTED_AT_ONCE)
         while True:
             with raising_port_errors("Listing the blobs"):
-                page = await anext(pages, None)
+                page = await in_time(anext(pages, None))
             if page is None:
                 return
             for found in page:
@@ -166,7 +170,7 @@ class BucketBlobs:
         self._known.forget(sha256)
         with raising_port_errors("Removing a blob"):
             try:
-                await obstore.delete_async(self._store, _key(sha256))
+                await in_time(obstore.delete_async(self._store, _key(sha256)))
             except FileNotFoundError as error:
                 if lacks_bucket(error):
                     raise
@@ -230,10 +234,8 @@ class BucketBlobs:
     async def _find_size(self, sha256: Sha256) -> int | None:
         with raising_port_errors("Looking for a blob"):
             try:
-                return (await obstore.head_async(self._store, _key(sha256)))["size"]
-            except FileNotFoundError as error:
-                if lacks_bucket(error):
-                    raise
+                return (await in_time(obstore.head_async(self._store, _key(sha256))))["size"]
+            except FileNotFoundError:
                 return None
 
     async def _read_beginning(self, sha256: Sha256) -> bytes:
@@ -241,15 +243,17 @@ class BucketBlobs:
         data = self._small.find(sha256)
         if data is None:
             with reading_blob(sha256):
-                found = await obstore.get_async(self._store, _key(sha256), options={"range": (0, SMALL_BYTES)})
-                data = bytes(await found.bytes_async())
+                call = obstore.get_async(self._store, _key(sha256), options={"range": (0, SMALL_BYTES)})
+                found = await in_time(call)
+                data = bytes(await in_time(found.bytes_async()))
             if found.meta["size"] <= SMALL_BYTES:
                 self._keep_verified(sha256, data)
         return data
 
     async def _read_part(self, sha256: Sha256, start: int, *, length: int, stop: int) -> bytes:
         with reading_blob(sha256):
-            data = bytes(await obstore.get_range_async(self._store, _key(sha256), start=start, length=length))
+            call = obstore.get_range_async(self._store, _key(sha256), start=start, length=length)
+            data = bytes(await in_time(call))
         _demand_length(data, length, sha256=sha256, stop=stop)
         return data
 

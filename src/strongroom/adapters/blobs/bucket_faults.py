@@ -68,6 +68,8 @@ def translate(error: BaseError | OSError, doing: str) -> Fault:
             f"{doing} failed: the object store says that there is no such bucket",
             "Make the bucket, or correct its name in the setting `blobs`.",
         )
+    if isinstance(error, TimeoutError):
+        return Unavailable("bucket-unavailable", f"{doing} failed: the object store did not answer in time", _LATER)
     if isinstance(error, OSError):
         return translate_os_error(error, doing)
     if isinstance(error, PermissionDeniedError | UnauthenticatedError) or status in _DENIED:

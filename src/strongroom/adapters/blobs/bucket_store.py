@@ -6,10 +6,11 @@ own tools use (`AWS_*`, `GOOGLE_*`, `AZURE_*`), read by obstore; nothing here se
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from obstore.exceptions import BaseError
@@ -20,8 +21,12 @@ from strongroom.core.errors import ConfigurationFault
 if TYPE_CHECKING:  # there is no such name while the program runs
     from obstore.store import BackoffConfig, ClientConfig, RetryConfig, S3Config
 
+T = TypeVar("T")
+
 BucketStore = S3Store | GCSStore | AzureStore
 
+CALL_SECONDS = 45
+"""How long anything but a write may take; a write is bounded part by part."""
 _ENDPOINTS = (
     "AWS_ENDPOINT_URL_S3",
     "AWS_ENDPOINT_URL",
@@ -57,6 +62,11 @@ def open_bucket(url: str, environment: Mapping[str, str] = os.environ) -> Bucket
             f"The bucket {url} cannot be used with what the environment says of its store",
             "Check its variables (AWS_*, GOOGLE_*, AZURE_*); docs/buckets.md names them.",
         ) from None
+
+
+async def in_time(call: Awaitable[T]) -> T:
+    """Return what the call returns; raises `TimeoutError` when it takes too long with all its repetitions."""
+    return await asyncio.wait_for(call, CALL_SECONDS)
 
 
 def client_limits(*, allows_http: bool) -> ClientConfig:
