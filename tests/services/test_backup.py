@@ -11,7 +11,8 @@ import pytest
 
 from strongroom.adapters.backup.memory import MemoryTarget
 from strongroom.core.backup import LEFT_OUT, Row, blob_path
-from strongroom.core.errors import Conflict, NotFound, StorageFault, StorageFull, Unauthenticated
+from strongroom.core.errors import Conflict, NotFound, StorageFault, StorageFull, Unauthenticated, Unavailable
+from strongroom.core.removals import make_removal
 from strongroom.core.replica import Followed
 from strongroom.core.upstream import Upstream
 from strongroom.ports import Transaction
@@ -269,6 +270,64 @@ def test_a_file_deleted_and_swept_meanwhile_spoils_no_backup(
     assert (asked, report.manifest.missing, report.blobs) == (2, (), 4)
     assert not stock.verify(target).faults
     assert [lease.lease_id for lease in stock.look(lambda tx: tx.leases.list())] == ["upload"]
+
+
+def test_bytes_that_are_being_removed_at_this_moment_spoil_no_backup(
+    stock: Stock, target: MemoryTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are there still when the store is listed; the snapshot is taken again, and doesn't name them."""
+    export, asked = stock.catalog.export, 0
+
+    async def export_then_begin_to_sweep(fn: object) -> object:
+        nonlocal asked
+        asked += 1
+        found = await export(fn)  # type: ignore[arg-type,var-annotated]  # whatever is asked for
+        if asked == 1:
+            await asyncio.to_thread(stock.delete_sdist)
+            removal = make_removal("x", [sha256_of(SDIST)], now=stock.clock.now())
+            await stock.catalog.write(lambda tx: tx.leases.add(removal))
+        return found
+
+    class Removing(MemoryTarget):
+        async def write(self, path: str, chunks: object) -> None:
+            await stock.blobs.remove(sha256_of(SDIST))
+            await super().write(path, chunks)  # type: ignore[arg-type]  # it is handed on
+
+    monkeypatch.setattr(stock.catalog, "export", export_then_begin_to_sweep)
+    target = Removing()
+    report = stock.create(target)
+    assert (asked, report.manifest.missing, report.blobs) == (2, (), 4)
+    assert not stock.verify(target).faults
+    assert [lease.lease_id for lease in stock.look(lambda tx: tx.leases.list())] == ["removal:x", "upload"]
+
+
+def test_a_backup_waits_for_no_removal(stock: Stock, target: MemoryTarget) -> None:
+    """Where bytes that a row names are being removed still, there is no backup, and no lease stays behind."""
+    removal = make_removal("x", [sha256_of(SDIST)], now=stock.clock.now())
+    stock.change(lambda tx: tx.leases.add(removal))
+    with pytest.raises(Unavailable, match="being removed"):
+        stock.create(target)
+    assert wait(list_backups(target)) == ()
+    assert [lease.lease_id for lease in stock.look(lambda tx: tx.leases.list())] == ["removal:x", "upload"]
+
+
+def test_a_catalog_that_fails_meanwhile_ends_the_backup(
+    stock: Stock, target: MemoryTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a removal is a reason to take the snapshot again."""
+    write, asked = stock.catalog.write, 0
+
+    async def fail_once(fn: object) -> object:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise Unavailable("catalog-silent", "The catalog cannot be reached", "See to it.")
+        return await write(fn)  # type: ignore[arg-type]  # whatever is asked for
+
+    monkeypatch.setattr(stock.catalog, "write", fail_once)
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        stock.create(target)
+    assert wait(list_backups(target)) == ()
 
 
 def test_blobs_are_leased_while_they_are_copied(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:

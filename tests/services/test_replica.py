@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,12 +12,15 @@ from packaging.version import Version
 from strongroom.core.errors import Conflict, NotFound, StorageFault, Unauthenticated, Unavailable
 from strongroom.core.events import ReplicaPromoted
 from strongroom.core.names import (
+    Sha256,
     TokenId,
     parse_filename,
     parse_index_name,
     parse_project_name,
 )
+from strongroom.core.removals import make_removal
 from strongroom.core.replica import NEVER
+from strongroom.ports import Transaction
 from tests.factories import DEMO, MAIN, NOBODY, OPERATOR, a_copy
 from tests.services.house import wait
 from tests.services.replicating import URL, Pair, digests
@@ -63,6 +66,46 @@ def test_the_bytes_are_there_before_the_rows(pair: Pair) -> None:
     pair.catch_up()
     assert pair.is_level()
     assert pair.follower.trouble == ""
+
+
+def test_bytes_that_are_being_removed_are_waited_for(pair: Pair) -> None:
+    """The sweep may still take those that are here, so nothing that names them is listed; the next look copies them."""
+    sha256 = wait(pair.primary.publish("demo"))
+    removal = make_removal("x", [sha256], now=pair.clock.now())
+    wait(pair.replica.store.write(lambda tx: tx.leases.add(removal)))
+    pair.catch_up()
+    assert "being removed" in pair.follower.trouble
+    assert wait(pair.replica.store.read(lambda tx: (tuple(tx.files.scan()), tx.leases.list()))) == ((), (removal,))
+    wait(pair.replica.store.write(lambda tx: tx.leases.remove(removal.lease_id)))
+    pair.catch_up()
+    assert pair.is_level()
+    assert sha256 in wait(digests(pair.replica))
+    assert wait(pair.replica.store.read(lambda tx: tx.leases.list())) == ()
+
+
+def test_a_page_whose_lease_was_swept_away_is_copied_again(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copying took longer than the lease: the bytes may be gone, too, so the rows are not stored."""
+    sha256 = wait(pair.primary.publish("demo"))
+    fetch = pair.wire.read_blob
+
+    def end_leases(tx: Transaction) -> None:
+        for lease in tx.leases.list():
+            tx.leases.remove(lease.lease_id)
+
+    async def read_then_sweep(sha256: Sha256, *, size_bytes: int | None) -> AsyncIterator[bytes]:
+        async for chunk in fetch(sha256, size_bytes=size_bytes):
+            yield chunk
+        await pair.replica.store.write(end_leases)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pair.wire, "read_blob", read_then_sweep)
+        pair.catch_up()
+    assert wait(pair.replica.store.read(lambda tx: tuple(tx.files.scan()))) == ()
+    assert "lease" in pair.follower.trouble
+    wait(pair.replica.blobs.remove(sha256))
+    pair.catch_up()
+    assert pair.is_level()
+    assert sha256 in wait(digests(pair.replica))
 
 
 def test_bytes_are_copied_once(pair: Pair) -> None:

@@ -17,6 +17,8 @@ from strongroom.core.model import Lease
 from strongroom.core.names import Sha256
 
 REMOVAL_PREFIX = "removal:"
+BEING_REMOVED = "being-removed"
+"""The code of the error for bytes that are being removed at this moment."""
 REMOVAL_SECONDS = 120.0
 """Within this time after it was written down a removal must be over, or it is broken off."""
 REMOVAL_LIFETIME = timedelta(minutes=10)
@@ -33,7 +35,7 @@ def demand_not_removed(removals: Iterable[Lease], wanted: Collection[Sha256], *,
     for removal in removals:
         if now < removal.expires_at and not frozenset(wanted).isdisjoint(removal.sha256):
             raise Unavailable(
-                "being-removed",
+                BEING_REMOVED,
                 "The same bytes were deleted here, and are being removed from the disk at this moment",
                 "Try again in a few seconds.",
             )

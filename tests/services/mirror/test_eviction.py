@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
 
 from strongroom.adapters.blobs.memory import MemoryBlobs
 from strongroom.adapters.upstream.memory import MemoryUpstreams
-from strongroom.core.errors import Unavailable
+from strongroom.core.errors import StorageFault, Unavailable
 from strongroom.core.mirrored import Copy
 from strongroom.core.model import Lease
 from strongroom.core.names import Sha256
+from strongroom.core.removals import demand_not_removed
 from strongroom.ports import Transaction
-from strongroom.services.mirror import eviction as eviction_module
 from strongroom.services.mirror.eviction import Eviction, EvictionReport
 from strongroom.services.mirror.files import STILL_IN_USE, FileMirror
 from strongroom.services.mirror.parts import Parts
@@ -128,27 +129,85 @@ def test_blobs_that_are_needed_otherwise_stay() -> None:
     assert store.look(lambda tx: tx.files.find(file.index, file.filename)) == file
 
 
-def test_a_removal_that_takes_too_long_does_not_happen_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The catalog is given back, and then a fetch may rely on the blob; the sweep will remove it."""
+class WatchedBlobs(MemoryBlobs):
+    """Blobs whose removal can be kept waiting or fail, and during which something may be tried."""
 
-    class StuckBlobs(MemoryBlobs):
-        async def remove(self, sha256: Sha256) -> None:
-            await let_go.wait()
-            await super().remove(sha256)
+    def __init__(self, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
+        super().__init__()
+        self.let_go = asyncio.Event()
+        self.let_go.set()
+        self.fails = False
+        self._meanwhile = meanwhile
+
+    async def remove(self, sha256: Sha256) -> None:
+        """Let it happen, wait, then remove or fail."""
+        if self._meanwhile is not None:
+            await self._meanwhile()
+        await self.let_go.wait()
+        if self.fails:
+            raise StorageFault("blob-fault", "Removing a blob failed")
+        await super().remove(sha256)
+
+
+def keep(tx: Transaction, sha256: Sha256) -> None:
+    """Do what a fetch of these bytes does before it relies on any that are there."""
+    demand_not_removed(tx.leases.list_removals(), (sha256,), now=START + timedelta(days=1))
+    tx.leases.add(Lease(f"fetch of {sha256}", START + timedelta(days=9), (sha256,)))
+
+
+def test_the_catalog_is_free_while_the_store_removes() -> None:
+    """Others write meanwhile; a fetch of the same bytes is told to come back, one of other bytes is not."""
+
+    async def meanwhile() -> None:
+        async with asyncio.timeout(5):
+            await store.catalog.write(lambda tx: keep(tx, sha256_of("other bytes")))
+            with pytest.raises(Unavailable) as raised:
+                await store.catalog.write(lambda tx: keep(tx, copy.sha256))
+        codes.append(raised.value.code)
+
+    codes: list[str] = []
+    store = Store()
+    store.blobs = WatchedBlobs(meanwhile)
+    copy = store.add_copy("demo-1.tar.gz", "bytes")
+    report = wait(Eviction(store.catalog, store.blobs, store.clock).evict(0))
+    assert report == EvictionReport(copies=1, freed_bytes=5, stored_bytes=0)
+    assert codes == ["being-removed"]
+    assert blobs_of(store) == set()
+    (lease,) = store.look(lambda tx: tx.leases.list())
+    assert lease.sha256 == (sha256_of("other bytes"),)
+    store.change(lambda tx: keep(tx, copy.sha256))
+
+
+def test_a_removal_that_takes_too_long_is_broken_off_and_stays_written_down() -> None:
+    """Nobody relies on the blob before it expires; the sweep will remove it."""
 
     async def scene() -> None:
         with pytest.raises(Unavailable, match="remove"):
-            await Eviction(store.catalog, store.blobs, store.clock).evict(0)
-        let_go.set()
+            await Eviction(store.catalog, blobs, store.clock, removal_seconds=0.05).evict(0)
+        blobs.let_go.set()
         await asyncio.sleep(0.01)
 
-    monkeypatch.setattr(eviction_module, "_REMOVAL_SECONDS", 0.01)
-    store, let_go = Store(), asyncio.Event()
-    store.blobs = StuckBlobs()
+    store, blobs = Store(), WatchedBlobs()
+    blobs.let_go = asyncio.Event()
+    store.blobs = blobs
     copy = store.add_copy("demo-1.tar.gz", "bytes")
     wait(scene())
     assert blobs_of(store) == {copy.sha256}
     assert store.left() == []
+    with pytest.raises(Unavailable, match="being removed"):
+        store.change(lambda tx: keep(tx, copy.sha256))
+
+
+def test_a_removal_that_fails_stays_written_down_too() -> None:
+    """Who knows what the store has done: until it expires, nobody relies on these bytes."""
+    store, blobs = Store(), WatchedBlobs()
+    blobs.fails = True
+    store.blobs = blobs
+    copies = [store.add_copy(f"demo-{number}.tar.gz", f"bytes {number}") for number in range(2)]
+    with pytest.raises(StorageFault):
+        wait(Eviction(store.catalog, blobs, store.clock).evict(0))
+    (removal,) = store.look(lambda tx: tx.leases.list_removals())
+    assert set(removal.sha256) == {copy.sha256 for copy in copies}
 
 
 def test_what_a_process_has_given_out_counts_as_used() -> None:

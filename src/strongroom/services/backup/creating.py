@@ -2,8 +2,8 @@
 
 Order: tables into local files; a lease on the blobs, which sweep and eviction respect;
 blobs that the target lacks; tables; and last the manifest, which makes it a backup. A
-blob that went between snapshot and lease belongs to a file that was deleted meanwhile,
-so the snapshot is taken again. Does not decide what a table carries: `core/backup.py` does.
+blob that went between snapshot and lease, or is being removed, belongs to a file that was
+deleted meanwhile, so the snapshot is taken again. Does not decide what a table carries: `core/backup.py` does.
 """
 
 from __future__ import annotations
@@ -36,18 +36,19 @@ from strongroom.core.backup import (
     render_digest,
     render_manifest,
 )
-from strongroom.core.errors import Conflict, StorageFault
+from strongroom.core.errors import Conflict, StorageFault, Unavailable
 from strongroom.core.events import FIRST_HASH, Head
 from strongroom.core.model import Lease
 from strongroom.core.names import Sha256
-from strongroom.ports import Blobs, Catalog, Clock, Secrets
+from strongroom.core.removals import BEING_REMOVED, demand_not_removed
+from strongroom.ports import Blobs, Catalog, Clock, Secrets, Transaction
 from strongroom.ports.backup import BackupTarget, Contents, Tables
 from strongroom.services.backup.lines import SUFFIX, write_lines
 from strongroom.services.backup.transfer import Progress, checked, each, file_chunks, once
 
 LEASE_LIFETIME = timedelta(days=7)
 """How long a sweep spares the blobs of a backup that died; one that runs ends its lease itself."""
-_SNAPSHOTS = 2
+_SNAPSHOTS = 3
 _BLOBS = f"blobs{SUFFIX}"
 
 
@@ -123,11 +124,11 @@ class Creating:
         """Yield a snapshot and the sizes of its blobs, which nobody removes within the block."""
         lease_id = f"backup-{self.secrets.token_bytes(16).hex()}"
         try:
-            for attempt in range(_SNAPSHOTS):
+            for attempt in range(1, _SNAPSHOTS + 1):
                 snapshot = await self.tables.export(lambda contents: self._save_tables(contents, folder))
-                await self._take_lease(lease_id, snapshot.named, is_first=attempt == 0)
-                stored = await self._list_stored(snapshot.named)
-                if len(stored) == len(snapshot.named):
+                is_leased = await self._take_lease(lease_id, snapshot.named, is_last=attempt == _SNAPSHOTS)
+                stored = await self._list_stored(snapshot.named) if is_leased else {}
+                if is_leased and len(stored) == len(snapshot.named):
                     break
             yield snapshot, stored
         finally:
@@ -136,9 +137,26 @@ class Creating:
     async def _list_stored(self, named: frozenset[Sha256]) -> dict[Sha256, int]:
         return {info.sha256: info.size_bytes async for info in self.blobs.list() if info.sha256 in named}
 
-    async def _take_lease(self, lease_id: str, named: frozenset[Sha256], *, is_first: bool) -> None:
-        lease = Lease(lease_id, self.clock.now() + LEASE_LIFETIME, tuple(sorted(named)))
-        await self.catalog.write(lambda tx: tx.leases.add(lease) if is_first else tx.leases.replace(lease))
+    async def _take_lease(self, lease_id: str, named: frozenset[Sha256], *, is_last: bool) -> bool:
+        """Lease the blobs and return True; False when one is being removed, which raises for the last snapshot.
+
+        A removal began because no row named its blobs any more, so the next snapshot does not
+        name them either.
+        """
+        now = self.clock.now()
+
+        def change(tx: Transaction) -> None:
+            demand_not_removed(tx.leases.list_removals(), named, now=now)
+            tx.leases.remove(lease_id)  # of the snapshot before
+            tx.leases.add(Lease(lease_id, now + LEASE_LIFETIME, tuple(sorted(named))))
+
+        try:
+            await self.catalog.write(change)
+        except Unavailable as fault:
+            if is_last or fault.code != BEING_REMOVED:
+                raise
+            return False
+        return True
 
     def _save_tables(self, contents: Contents, folder: Path) -> _Snapshot:
         """Write all tables of one transaction into files; runs in the catalog's thread."""

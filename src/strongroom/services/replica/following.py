@@ -188,7 +188,7 @@ class Follower:
     async def _store(self, page: Page, asked_at: datetime, *, lease: Lease | None) -> None:
         def change(tx: Transaction) -> None:
             if lease is not None:
-                tx.leases.remove(lease.lease_id)
+                tx.leases.end(lease.lease_id)  # without it the sweep may have taken the bytes
             followed = tx.followed.find()
             if followed is None or tx.events.serial() != page.since:
                 return  # promoted meanwhile, or another worker was faster
