@@ -65,6 +65,8 @@ class FaultyBucket:
     upstream: str
     endpoint: str = ""
     spoiling: Spoiling = field(default=lambda kind, number: None)
+    delay_seconds: float = 0
+    """How slow the store is: what each answer is late by."""
     seen: list[Kind] = field(default_factory=list)
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -81,6 +83,7 @@ class FaultyBucket:
         kind = _kind(head)
         spoilt = self.spoiling(kind, self.seen.count(kind))
         self.seen.append(kind)
+        await asyncio.sleep(self.delay_seconds)
         if spoilt is None:
             writer.write(await self._pass_on(head, body))
         elif spoilt.is_done:

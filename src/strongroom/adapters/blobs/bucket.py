@@ -34,6 +34,7 @@ from strongroom.adapters.blobs.bucket_faults import (
 )
 from strongroom.adapters.blobs.bucket_links import KnownDigests
 from strongroom.adapters.blobs.bucket_memory import SMALL_BYTES, SmallBlobs
+from strongroom.adapters.blobs.bucket_probe import BucketProbe
 from strongroom.adapters.blobs.bucket_store import BucketStore, in_time
 from strongroom.adapters.blobs.incoming import LocalIncoming
 from strongroom.adapters.blobs.local import DEFAULT_MINIMUM_FREE_BYTES, LocalBlobs
@@ -49,7 +50,6 @@ _PARTS_AT_ONCE = 4
 _MOST_PARTS = 9_000
 _LISTED_AT_ONCE = 1000
 _DIGEST_LENGTH = 64
-_NOTHING_HERE = Sha256("0" * 64)
 _log = logging.getLogger(__name__)
 
 
@@ -77,6 +77,7 @@ class BucketBlobs:
         self._local = LocalBlobs(directory, minimum_free_bytes)
         self._small = SmallBlobs()
         self._known = KnownDigests()
+        self._probe = BucketProbe(store)
 
     async def receive(self) -> Incoming:
         """Open a local temporary file; raises `StorageFull` when there is less free space than the minimum."""
@@ -143,13 +144,9 @@ class BucketBlobs:
             return None
 
     async def check(self) -> None:
-        """Return if there is room to receive and the bucket answers; raises `StorageFull`, `StorageFault`, ..."""
+        """Return if there is room to receive and the bucket can be used; raises `StorageFull`, `StorageFault`, ..."""
         await self._local.check()
-        try:
-            await self._read_part(_NOTHING_HERE, 0, length=1, stop=1)  # a HEAD could not tell a missing bucket
-        except StorageFault as fault:
-            if fault.code != "blob-missing":
-                raise
+        await self._probe.look()
 
     async def list(self) -> AsyncIterator[BlobInfo]:
         """Yield every blob, a thousand at a time; objects of other names are not ours and stay alone."""
