@@ -15,27 +15,36 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-from strongroom.core.errors import StorageFault, StorageFull
+from strongroom.core.errors import StorageFault, StorageFull, Unavailable
 from strongroom.core.names import Sha256
 
 CHUNK_BYTES = 1024 * 1024
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_TOO_MANY_OPEN = frozenset({errno.EMFILE, errno.ENFILE})
+
+Fault = StorageFull | StorageFault | Unavailable
 
 
 @contextmanager
 def raising_port_errors(doing: str) -> Iterator[None]:
-    """Turn an `OSError` of the block into `StorageFull` or `StorageFault`."""
+    """Turn an `OSError` of the block into `StorageFull`, `StorageFault` or `Unavailable`."""
     try:
         yield
     except OSError as error:
         raise translate_os_error(error, doing) from error
 
 
-def translate_os_error(error: OSError, doing: str) -> StorageFull | StorageFault:
-    """Return the error of the port for what failed while doing that."""
+def translate_os_error(error: OSError, doing: str) -> Fault:
+    """Return the error of the port for what failed while doing that; only too many open files pass by themselves."""
     if error.errno in _NO_ROOM:
         return StorageFull("disk-full", "The disk that holds the files is full", "Free some space and try again.")
+    if error.errno in _TOO_MANY_OPEN:
+        return Unavailable(
+            "too-many-files",
+            f"{doing} failed: the server has as many files open as it may",
+            "Try again in a moment; if it stays, let the server open more files (LimitNOFILE, ulimit -n).",
+        )
     return StorageFault(
         "blob-fault", f"{doing} failed: {error.strerror or error}", "Run `strongroom doctor` on the server."
     )
