@@ -153,6 +153,39 @@ def test_every_byte_is_checked(shelf: Program) -> None:
     assert shelf.run("verify", "--quick").stdout == f"missing: main/{WHEEL} (sha256 {wheel.sha256})\n"
 
 
+def test_a_share_of_the_bytes_is_checked(shelf: Program) -> None:
+    """The sizes of all files are compared; what nobody needs is told, and is no fault."""
+    shelf.done("delete", "demo==1.0", "--file", SDIST, "--yes")
+    result = shelf.run("verify", "--sample", "0.1")
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"All is well: 1 files, 1 blobs, 1 of them read ({len(WHEEL)} bytes), ")
+    assert "Nobody needs 1 more blobs; the sweep will remove them." in result.stderr
+    blob_of(shelf, a_file(WHEEL).sha256).unlink()
+    assert shelf.run("verify", "--sample", "0.1").exit_code == 1
+    for words in (("--sample", "0"), ("--sample", "101"), ("--sample", "half"), ("--quick", "--sample", "5")):
+        assert shelf.run("verify", *words).exit_code == 2
+
+
+def test_the_whole_check_looks_at_the_audit_log_too(shelf: Program) -> None:
+    """One report: bytes and log, each with what is wrong."""
+    whole = shelf.json("verify", "--quick")
+    assert whole["audit"] == shelf.json("audit", "verify")
+    assert (whole["files"], whole["read_blobs"], whole["unneeded_blobs"], whole["faults"]) == (2, 0, 0, [])
+    shelf.done("yank", "demo==1.0")
+    with sqlite3.connect(shelf.data / "catalog.sqlite3") as database:
+        database.execute("UPDATE events SET actor_name = 'user:eve' WHERE serial = 2")
+    database.close()
+    result = shelf.run("verify")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("audit log broken: serial 2, ")
+    assert "The audit log is broken at serial 2" in result.stderr
+    blob_of(shelf, a_file(WHEEL).sha256).unlink()
+    result = shelf.run("verify", "--json")
+    assert '"code": "verify-faults"' in result.stderr
+    assert "1 of 2 blobs are not what they should be. The audit log is broken" in result.stderr
+    assert '"reason": "the entry was changed, or one before it was"' in result.stdout
+
+
 def test_the_bytes_of_deleted_files_are_swept(shelf: Program) -> None:
     """After their grace period; a dry run only tells."""
     shelf.done("delete", "demo==1.0", "--file", SDIST, "--yes")

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
 import pytest
 
 from strongroom.core.access import Right
 from strongroom.core.caller import Caller
 from strongroom.core.errors import Forbidden, StrongroomError, Unauthenticated
-from strongroom.services.upkeep import Fault, Problem, VerifyReport
+from strongroom.core.model import Lease
+from strongroom.core.names import Sha256
+from strongroom.ports import BlobInfo, Transaction
+from strongroom.services import upkeep
+from strongroom.services.upkeep import Fault, Problem, Upkeep, VerifyReport
 from tests.factories import (
     NOBODY,
     OPERATOR,
     a_caller,
     a_copy,
+    a_file,
     a_grant,
     a_name_list,
+    a_project,
     sha256_of,
 )
 from tests.services.house import wait
-from tests.services.stored import SDIST, WHEEL, StoredHouse
+from tests.services.stored import DAY, SDIST, WHEEL, DamagedBlobs, StoredHouse
 
 
 def test_all_is_well_when_each_byte_is_there() -> None:
@@ -30,13 +39,14 @@ def test_all_is_well_when_each_byte_is_there() -> None:
     seen: list[tuple[int, int]] = []
     report = wait(house.upkeep.verify(OPERATOR, progress=lambda done, total: seen.append((done, total))))
     size = len(WHEEL) + len(SDIST) + len("Name: demo") + len("{}")
-    assert report == VerifyReport(files=2, blobs=4, read_bytes=size, faults=())
+    assert report == VerifyReport(files=2, blobs=4, read_blobs=4, read_bytes=size, unneeded_blobs=1, faults=())
     assert seen == [(0, 4), (1, 4), (2, 4), (3, 4)]
     assert house.events() == []
 
 
-def test_each_fault_is_reported_with_who_needs_the_blob() -> None:
-    """Missing, too short, changed, unreadable; sidecars too."""
+def test_each_fault_is_reported_with_who_needs_the_blob(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missing, too short, changed, unreadable; sidecars too, however many there are."""
+    monkeypatch.setattr(upkeep, "_PORTION", 2)
     house = StoredHouse()
     missing = house.add_file("demo-1.tar.gz")
     short = house.add_file("demo-2.tar.gz")
@@ -67,9 +77,78 @@ def test_a_quick_check_compares_sizes_only() -> None:
     missing = house.add_file(WHEEL)
     house.blobs.overwrite(changed.sha256, SDIST.upper().encode())
     wait(house.blobs.remove(missing.sha256))
-    report = wait(house.upkeep.verify(OPERATOR, deep=False))
-    assert report.read_bytes == 0
+    report = wait(house.upkeep.verify(OPERATOR, sample_percent=0))
+    assert (report.read_blobs, report.read_bytes) == (0, 0)
     assert [fault.problem for fault in report.faults] == [Problem.MISSING]
+
+
+@pytest.mark.parametrize(("percent", "read"), [(100, 30), (50, 15), (10, 3), (1, 1), (0.01, 1)])
+def test_a_sample_is_hashed_and_all_else_is_looked_for(percent: float, read: int) -> None:
+    """A missing file and a short one are found each time, a changed one only when it is drawn."""
+    house = StoredHouse()
+    for number in range(30):
+        house.add_file(f"demo-{number}.tar.gz")
+    missing, short = house.add_file("demo-30.tar.gz"), house.add_file("demo-31.tar.gz")
+    wait(house.blobs.remove(missing.sha256))
+    house.blobs.overwrite(short.sha256, b"demo")
+    report = wait(house.upkeep.verify(OPERATOR, sample_percent=percent))
+    assert (report.blobs, report.read_blobs) == (32, read)
+    assert {fault.sha256 for fault in report.faults} == {missing.sha256, short.sha256}
+
+
+def test_each_sample_is_drawn_anew() -> None:
+    """So that a small one every night comes to all files in the end: here to each changed one."""
+    house = StoredHouse()
+    files = {house.add_file(f"demo-{number}.tar.gz").sha256 for number in range(5)}
+    for sha256 in files:
+        house.blobs.overwrite(sha256, b"demo-x.tar.gz")
+    found: set[Sha256] = set()
+    for _ in range(1000):
+        faults = wait(house.upkeep.verify(OPERATOR, sample_percent=20)).faults
+        assert len(faults) == 1
+        found |= {fault.sha256 for fault in faults}
+        if found == files:
+            break
+    assert found == files
+
+
+def test_blobs_that_nobody_needs_are_counted_as_the_sweep_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of an upload in flight are not among them, and none of them is a fault."""
+    monkeypatch.setattr(upkeep, "_PORTION", 2)
+    house = StoredHouse()
+    house.add_file(SDIST, metadata="Name: demo")
+    house.add_copy(WHEEL, provenance="{}")
+    for number in range(5):
+        house.put(f"nobody's {number}")
+    flying = house.put("flying")
+    house.change(lambda tx: tx.leases.add(Lease("upload", house.clock.now() + DAY, (flying,))))
+    report = wait(house.upkeep.verify(OPERATOR))
+    assert (report.blobs, report.unneeded_blobs, report.faults) == (4, 5, ())
+    assert wait(house.sweep.sweep(OPERATOR)).blobs == 5
+    assert wait(house.upkeep.verify(OPERATOR)).unneeded_blobs == 0
+
+
+def test_what_comes_and_goes_meanwhile_is_no_fault_and_no_orphan() -> None:
+    """A copy that is given up after the rows were read, and a file that is published."""
+    house = StoredHouse()
+    copy = house.add_copy(SDIST)
+
+    class Moving(DamagedBlobs):
+        async def list(self) -> AsyncIterator[BlobInfo]:
+            """Let both happen, then list."""
+            await house.catalog.write(lambda tx: tx.copies.save(replace(copy, stored_at=None, size_bytes=0)))
+            file = replace(a_file(WHEEL), sha256=await self.put(b"new"), size_bytes=3)
+
+            def publish(tx: Transaction) -> None:
+                tx.projects.save(a_project())
+                tx.files.add(file)
+
+            await house.catalog.write(publish)
+            async for info in super().list():
+                yield info
+
+    report = wait(Upkeep(house.catalog, Moving(), house.clock).verify(OPERATOR))
+    assert (report.blobs, report.unneeded_blobs, report.faults) == (1, 0, ())
 
 
 def test_what_is_kept_of_upstreams_is_checked_like_files() -> None:

@@ -102,7 +102,7 @@ def _promote(*, anyway: bool) -> None:
     async def take_over(services: Services, caller: Caller) -> tuple[Standing, Standing, int]:
         before = await services.replica.get_standing(caller)
         after = await services.replica.promote(caller, although_it_answers=anyway)
-        report = await services.upkeep.verify(caller, deep=False)
+        report = await services.upkeep.verify(caller, sample_percent=0)
         return before, after, len(report.faults)
 
     before, after, faults = run(take_over)

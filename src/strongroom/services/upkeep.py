@@ -1,15 +1,19 @@
 """Upkeep: whether each byte is there that the catalog promises.
 
-Decides what counts as a fault, and changes nothing. Which bytes nobody needs is decided
-by `sweep.py`.
+Decides what counts as a fault, and changes nothing. All blobs are looked for; hashed are
+all of them, or a share drawn anew each time. Blobs that nobody needs are counted, and are
+no fault: the sweep removes them. Does not judge the audit log: `audit.py` does.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import math
+import secrets
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from strongroom.core.access import SERVER, Right
 from strongroom.core.caller import Caller
@@ -21,6 +25,9 @@ from strongroom.ports import BlobInfo, Blobs, Catalog, Clock, Transaction
 
 Progress = Callable[[int, int], None]
 """Is told how many of how many blobs are done."""
+
+ALL_PERCENT = 100.0
+_PORTION = 500
 
 
 class Problem(StrEnum):
@@ -43,11 +50,13 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What was checked and what was found."""
+    """What was checked and what was found; `unneeded_blobs` are those that the sweep will remove."""
 
     files: int
     blobs: int
+    read_blobs: int
     read_bytes: int
+    unneeded_blobs: int
     faults: tuple[Fault, ...]
 
 
@@ -60,6 +69,15 @@ class _Need:
 
 
 @dataclass(frozen=True, slots=True)
+class _Listing:
+    """What the store's list says: wrong blobs, those that look right, and how many nobody needs."""
+
+    problems: dict[Sha256, Problem]
+    sound: list[BlobInfo]
+    unneeded: int
+
+
+@dataclass(frozen=True, slots=True)
 class Upkeep:
     """The use cases about the bytes as a whole; administrators only."""
 
@@ -67,23 +85,74 @@ class Upkeep:
     blobs: Blobs
     clock: Clock
 
-    async def verify(self, caller: Caller, *, deep: bool = True, progress: Progress | None = None) -> VerifyReport:
-        """Check that each blob of a file or a copy is there with the right size, and hash it (`deep`)."""
+    async def verify(
+        self, caller: Caller, *, sample_percent: float = ALL_PERCENT, progress: Progress | None = None
+    ) -> VerifyReport:
+        """Check that each blob of a file or a copy is there with the right size, and hash a random share of them.
+
+        What was deleted or given up while this ran is no fault. Raises `Forbidden`,
+        `Unauthenticated`, and `StorageFault` when the store cannot be listed.
+        """
         files, needs = await self.catalog.read(lambda tx: _load_needs(tx, caller))
-        stored = {info.sha256: info async for info in self.blobs.list() if info.sha256 in needs}
-        faults: list[Fault] = []
-        read_bytes = 0
-        for done, (sha256, need) in enumerate(needs.items()):
+        listing = await self._compare_listing(needs)
+        problems, read_bytes = dict(listing.problems), 0
+        drawn = _draw(listing.sound, sample_percent)
+        for done, info in enumerate(drawn):
             if progress is not None:
-                progress(done, len(needs))
-            info = stored.get(sha256)
-            problem = _judge_listing(need, info)
-            if problem is None and info is not None and deep:
-                problem = await self._judge_bytes(info)
-                read_bytes += info.size_bytes
+                progress(done, len(drawn))
+            problem = await self._judge_bytes(info)
+            read_bytes += info.size_bytes
             if problem is not None:
-                faults.append(Fault(sha256, problem, need.needed_by))
-        return VerifyReport(files=files, blobs=len(needs), read_bytes=read_bytes, faults=tuple(faults))
+                problems[info.sha256] = problem
+        wrong = await self._find_still_named(list(problems))
+        return VerifyReport(
+            files=files,
+            blobs=len(needs),
+            read_blobs=len(drawn),
+            read_bytes=read_bytes,
+            unneeded_blobs=listing.unneeded,
+            faults=tuple(
+                Fault(sha256, problems[sha256], needs[sha256].needed_by) for sha256 in needs if sha256 in wrong
+            ),
+        )
+
+    async def _compare_listing(self, needs: dict[Sha256, _Need]) -> _Listing:
+        """Hold the store's list against what is needed, in both directions."""
+        problems = dict.fromkeys(needs, Problem.MISSING)
+        sound: list[BlobInfo] = []
+        candidates: list[Sha256] = []
+        unneeded = 0
+        async for info in self.blobs.list():
+            need = needs.get(info.sha256)
+            if need is None:
+                candidates.append(info.sha256)
+            elif need.size_bytes is not None and info.size_bytes != need.size_bytes:
+                problems[info.sha256] = Problem.SIZE
+            else:
+                problems.pop(info.sha256, None)
+                sound.append(info)
+            if len(candidates) >= _PORTION:
+                unneeded += await self._count_unneeded(candidates)
+                candidates = []
+        unneeded += await self._count_unneeded(candidates)
+        return _Listing(problems, sound, unneeded)
+
+    async def _find_still_named(self, digests: Sequence[Sha256]) -> frozenset[Sha256]:
+        """Return those that a row names by now, in portions: databases limit what one question may hold."""
+        named: frozenset[Sha256] = frozenset()
+        for start in range(0, len(digests), _PORTION):
+            portion = digests[start : start + _PORTION]
+            named |= await self.catalog.read(partial(_find_named, digests=portion))
+        return named
+
+    async def _count_unneeded(self, candidates: Collection[Sha256]) -> int:
+        """Count those that still nobody needs: an upload may have come in between, or be on its way."""
+
+        def count(tx: Transaction) -> int:
+            leased = {sha256 for lease in tx.leases.list() for sha256 in lease.sha256}
+            return len(set(candidates) - leased - _find_named(tx, candidates))
+
+        return await self.catalog.read(count) if candidates else 0
 
     async def _judge_bytes(self, info: BlobInfo) -> Problem | None:
         digest = hashlib.sha256()
@@ -135,9 +204,13 @@ def _sidecars(file: File | Copy) -> list[tuple[Sha256, str]]:
     return [(sha256, what) for sha256, what in found if sha256 is not None]
 
 
-def _judge_listing(need: _Need, info: BlobInfo | None) -> Problem | None:
-    if info is None:
-        return Problem.MISSING
-    if need.size_bytes is not None and info.size_bytes != need.size_bytes:
-        return Problem.SIZE
-    return None
+def _find_named(tx: Transaction, digests: Collection[Sha256]) -> frozenset[Sha256]:
+    """Return those that a row names as this transaction sees it."""
+    lists = {names.sha256 for names in tx.name_lists.list()}
+    return tx.files.find_named(digests) | tx.copies.find_named(digests) | lists.intersection(digests)
+
+
+def _draw(infos: Sequence[BlobInfo], percent: float) -> Sequence[BlobInfo]:
+    """Return a random share, rounded up; all of them in their order where that is all."""
+    count = math.ceil(len(infos) * percent / ALL_PERCENT)
+    return infos if count >= len(infos) else secrets.SystemRandom().sample(infos, count)
