@@ -6,15 +6,21 @@ It passes requests on as they are, with their Host, so that their signatures hol
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypeVar
 from urllib.parse import urlsplit
 
+T = TypeVar("T")
+
 HANG = b""
-"""In the place of an answer: say nothing, and keep the connection open."""
-_HANG_SECONDS = 30
+"""In the place of an answer: say nothing, and keep the connection open as long as nothing else is told."""
+_HANG_PAUSES = 600
+_PAUSE_SECONDS = 0.05
+_END_SECONDS = 30
 
 
 class Kind(Enum):
@@ -91,8 +97,15 @@ class FaultyBucket:
         if spoilt is not None:
             writer.write(spoilt.answer)
             if spoilt.answer == HANG:
-                await asyncio.sleep(_HANG_SECONDS)
+                await self._say_nothing()
         await writer.drain()
+
+    async def _say_nothing(self) -> None:
+        told = self.spoiling
+        for _ in range(_HANG_PAUSES):
+            if self.spoiling is not told:
+                return
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _pass_on(self, head: bytes, body: bytes) -> bytes:
         parts = urlsplit(self.upstream)
@@ -122,6 +135,26 @@ async def faulty_bucket(upstream: str) -> AsyncIterator[FaultyBucket]:
         for task in handlers:
             task.cancel()
         await asyncio.gather(*handlers, return_exceptions=True)
+
+
+@contextmanager
+def faulty_bucket_aside(upstream: str) -> Iterator[FaultyBucket]:
+    """Start it in a thread of its own, for a test that waits for other processes."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    def run(work: Coroutine[None, None, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, loop).result(_END_SECONDS)
+
+    stack = AsyncExitStack()
+    try:
+        yield run(stack.enter_async_context(faulty_bucket(upstream)))
+    finally:
+        run(stack.aclose())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def _content_length(head: bytes) -> int:

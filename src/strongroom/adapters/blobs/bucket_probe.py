@@ -1,7 +1,7 @@
 """Whether the bucket gives and takes: an object of ours is read at each look, and written now and then.
 
 A bucket that only reads (a full quota, a key that lost a right) answers every read, so
-that only a write finds it out. Once one has failed, each look writes, until one succeeds.
+that only a write finds it out. Once a look has failed, each one writes, until one succeeds.
 Sixteen names are shared by all servers: nothing piles up, and no store is asked to write
 one object too often. Does not decide what is told of it.
 """
@@ -41,13 +41,13 @@ class BucketProbe:
             await asyncio.wait_for(self._look(), LOOK_SECONDS)
 
     async def _look(self) -> None:
-        now = self._clock()
-        if now - self._written_at >= WRITE_SECONDS:
-            self._written_at = float("-inf")
+        written_at, self._written_at = self._written_at, float("-inf")
+        if self._clock() - written_at >= WRITE_SECONDS:
+            written_at = self._clock()
             await obstore.put_async(self._store, self._key, _CONTENT, use_multipart=False)
-            self._written_at = now
         try:
             await obstore.get_range_async(self._store, self._key, start=0, length=1)  # a HEAD names no missing bucket
         except FileNotFoundError as error:  # somebody tidied up
             if lacks_bucket(error):
                 raise
+        self._written_at = written_at
