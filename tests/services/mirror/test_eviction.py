@@ -129,6 +129,18 @@ def test_blobs_that_are_needed_otherwise_stay() -> None:
     assert store.look(lambda tx: tx.files.find(file.index, file.filename)) == file
 
 
+def test_a_copy_whose_bytes_somebody_else_needs_makes_no_room() -> None:
+    """Its row changes all the same, nothing is removed, and no removal is written down."""
+    store = Store()
+    copy = store.add_copy("demo-1.tar.gz", "bytes")
+    names = a_name_list(sha256=copy.sha256)
+    store.change(lambda tx: tx.name_lists.save(names))
+    assert wait(store.eviction.evict(0)) == EvictionReport(copies=1, freed_bytes=0, stored_bytes=0)
+    assert store.left() == []
+    assert blobs_of(store) == {copy.sha256}
+    assert store.look(lambda tx: tx.leases.list()) == ()
+
+
 class WatchedBlobs(MemoryBlobs):
     """Blobs whose removal can be kept waiting or fail, and during which something may be tried."""
 
