@@ -109,6 +109,27 @@ def test_an_error_inside_a_200_is_no_success(drive: Drive, plain: S3Store, *, is
     assert objects(plain) == ({key_of(LARGE): len(LARGE)} if is_done else {})
 
 
+@pytest.mark.parametrize("is_done", [False, True])
+@pytest.mark.parametrize("first", [b"HTTP/1.1 2", answer("500 Internal Server Error")], ids=["cut off", "500"])
+def test_an_upload_that_is_no_longer_known_may_be_complete(
+    drive: Drive, plain: S3Store, first: bytes, *, is_done: bool
+) -> None:
+    """The end of a large write is asked for again, and many stores have forgotten it by then: no missing bucket."""
+
+    async def work(blobs: BucketBlobs, faulty: FaultyBucket) -> None:
+        forgotten = Spoilt(answer("404 Not Found", "<Error><Code>NoSuchUpload</Code></Error>"))
+        lost = Spoilt(first, is_done=is_done)
+        faulty.spoiling = lambda kind, number: (forgotten if number else lost) if kind is Kind.COMPLETE else None
+        if is_done:
+            assert await store(blobs, LARGE) == digest_of(LARGE)
+        else:
+            with pytest.raises(Unavailable):
+                await store(blobs, LARGE)
+
+    drive(work)
+    assert objects(plain) == ({key_of(LARGE): len(LARGE)} if is_done else {})
+
+
 @pytest.mark.parametrize("spoilt", [UNAVAILABLE, Spoilt(HANG)], ids=["503", "silent"])
 def test_a_store_that_is_away_is_a_503_for_all(drive: Drive, spoilt: Spoilt) -> None:
     """Each method says so within its time, and repeats nothing of the store's own text."""

@@ -150,6 +150,7 @@ def test_a_missing_library_is_said_with_its_name(tmp_path: Path, monkeypatch: py
         ("Server returned non-2xx status code: 500 Internal Server Error", "bucket-unavailable"),
         ("HTTP error: operation timed out", "bucket-unavailable"),
         ("Server returned non-2xx status code: 404 Not Found", "bucket-missing"),
+        ("Server returned non-2xx status code: 404 Not Found: <Code>NoSuchUpload</Code>", "bucket-unavailable"),
         ("Server returned non-2xx status code: 403 Forbidden", "bucket-denied"),
         ("Server returned non-2xx status code: 501 Not Implemented", "bucket-unavailable"),
         ("Server returned non-2xx status code: 405 Method Not Allowed", "bucket-refused"),

@@ -62,6 +62,8 @@ def translate(error: BaseError | OSError, doing: str) -> Fault:
     """Return the error of the port for what failed while doing that."""
     text = str(error)
     status = find_status(error)
+    if "NoSuchUpload" in text:  # ended by a request whose answer was lost, or given up by a rule of the bucket
+        return Unavailable("bucket-unavailable", f"{doing} failed: the object store has given up its parts", _LATER)
     if isinstance(error, FileNotFoundError) or status == HTTPStatus.NOT_FOUND:
         return StorageFault(
             "bucket-missing",
