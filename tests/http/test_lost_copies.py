@@ -10,6 +10,7 @@ import pytest
 from strongroom.core.access import Right
 from strongroom.core.mirrored import UpstreamFile
 from strongroom.core.names import Sha256
+from tests.adapters.blobs.test_disk_faults import no_more_files
 from tests.factories import PUBLIC, a_copy, a_file, a_grant, a_mirror, an_index, an_upstream_file, an_upstream_page
 from tests.fake_mirror import FakeArriving
 from tests.http.reading import ReadingRoom, reading_room
@@ -84,3 +85,17 @@ def test_own_files_are_not_looked_for_elsewhere(room: ReadingRoom) -> None:
     reply = room.get(f"/main/files/own/{file.filename}", token=token)
     assert (reply.status, reply.json()["code"]) == (500, "blob-damaged")
     assert not room.mirror.asked
+
+
+def test_a_copy_that_cannot_be_opened_now_is_not_lost(room: ReadingRoom) -> None:
+    """The server has too many files open: 503, and the upstream is not asked for what lies here."""
+    token = room.add_token("bob", a_grant(Right.READ))
+    file = remember(room, SMALL, token=token)
+    let_arrive(room, file, content=SMALL)
+    asked = len(room.mirror.asked)
+    with no_more_files():
+        reply = room.get(URL, token=token)
+    assert (reply.status, reply.json()["code"]) == (503, "too-many-files")
+    assert "retry-after" in reply.headers
+    assert len(room.mirror.asked) == asked
+    assert room.get(URL, token=token).body == SMALL

@@ -10,6 +10,7 @@ who may read.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from urllib.parse import quote
 import msgspec
 from starlette.types import Scope
 
-from strongroom.core.errors import StorageFault
+from strongroom.core.errors import StorageFault, Unavailable
 from strongroom.core.mirrored import Copy, Offered
 from strongroom.core.model import Downloads, File
 from strongroom.core.names import Filename, Sha256
@@ -51,6 +52,8 @@ _OCTETS = "application/octet-stream"
 _URL_CHARACTERS = "%/:=&?~#+!$,;'@()*[]"
 _PATHSEND = "http.response.pathsend"
 _FILE_BYTES = 2048
+_TOO_MANY_OPEN = frozenset({errno.EMFILE, errno.ENFILE})
+_LATER = "Try again in a moment."
 _log = logging.getLogger(__name__)
 
 
@@ -341,6 +344,8 @@ def _read_inline(stored: StoredFile, path: str, *, part: ByteRange) -> bytes:
         finally:
             os.close(descriptor)
     except OSError as fault:
+        if fault.errno in _TOO_MANY_OPEN:  # the bytes are there, and must not be fetched again
+            raise Unavailable("too-many-files", "The server has as many files open as it may", _LATER) from fault
         raise _damaged(stored) from fault
     if len(content) != length:
         raise _damaged(stored)
