@@ -69,9 +69,6 @@ class _Pieces:
         self._position = offset
         return offset
 
-    def tell(self) -> int:
-        return self._position
-
     def read(self, size_bytes: int) -> bytes:
         position = self._position
         end = min(position + size_bytes, self._total_bytes)
@@ -145,7 +142,7 @@ def read_remote_metadata(
 def _read(file: _Pieces, name: DistributionName, *, total_bytes: int, limits: Limits) -> bytes:
     if name.package_type is not PackageType.WHEEL:
         raise Fault("wheel-filename", "It is not a wheel")
-    binary = cast(BinaryIO, file)  # the gate only seeks, tells and reads a number of bytes
+    binary = cast(BinaryIO, file)  # of it the gate only seeks and reads a number of bytes; it tells in the directory
     end = read_end(binary, total_bytes)
     if end.entries > limits.entries or end.directory_size > _LARGEST_DIRECTORY:
         raise Fault("zip-too-many-entries", f"The archive has {end.entries} entries, more than allowed")
