@@ -79,7 +79,6 @@ def assert_kept_back(answer: Answer, file: SiteFile, *, code: str = "too-young")
     assert "etag" not in answer.headers
 
 
-@pytest.mark.stores
 def test_no_page_names_what_is_too_young(ages: Ages) -> None:
     """Pages of every form, through both indexes, list the three old files and no other."""
     listed = sorted(file.filename for file in ages.old)
@@ -95,7 +94,6 @@ def test_no_page_names_what_is_too_young(ages: Ages) -> None:
             assert not any(file.sha256 in answer.text for file in ages.young)
 
 
-@pytest.mark.stores
 def test_no_url_gives_what_is_too_young(ages: Ages) -> None:
     """File, METADATA and provenance are refused under every spelling, and nobody asks the upstream for them."""
     for number, file in enumerate(ages.young):

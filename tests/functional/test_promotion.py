@@ -95,7 +95,6 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         yield made
 
 
-@pytest.mark.stores
 def test_installers_get_all_five_or_none(stages: Guarded, tmp_path: Path) -> None:
     """While 2.0 goes from dev by staging to main, each install gets five packages of one version, and none fails."""
     family = Family(stages, "acme-five")

@@ -233,7 +233,6 @@ def shielded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shielded]:
             server.kill()
 
 
-@pytest.mark.stores
 def test_the_spy_is_really_there(shielded: Shielded) -> None:
     """A name that is nobody's is asked for upstream, so a name of ours would be too if nothing kept it."""
     before = len(shielded.heard())
@@ -242,7 +241,6 @@ def test_the_spy_is_really_there(shielded: Shielded) -> None:
     shielded.spy.requests.clear()
 
 
-@pytest.mark.stores
 def test_no_way_of_asking_reaches_the_spy(shielded: Shielded) -> None:
     """10,000 requests for 5,000 names of ours: none goes upstream, none fails here, none shows the spy's file."""
     asked = list(questions())
