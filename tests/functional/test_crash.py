@@ -18,7 +18,7 @@ from tests.crash.work import Work
 from tests.functional.server import Server
 
 SERVER_KILLS = 8
-STORE_KILLS = 192
+STORE_KILLS = 92
 
 
 @pytest.fixture
@@ -45,7 +45,6 @@ def test_whole_servers_under_traffic(tmp_path: Path) -> None:
     assert tally.median_restart_seconds < RESTART_SECONDS
 
 
-@pytest.mark.stores
 def test_no_worker_outlives_its_server(tmp_path: Path) -> None:
     """When only the first process is killed, the workers end by themselves, and the server can be started again."""
     server = Server(tmp_path / "data", "--workers", "2")
@@ -60,7 +59,7 @@ def test_no_worker_outlives_its_server(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(600)
 def test_every_system_call_and_any_moment(tmp_path: Path) -> None:
-    """A process dies at each system call of an upload, then two at once at random moments: 192 kills."""
+    """A process dies at each system call of an upload, then two at once at random moments: 92 kills."""
     points = count_calls(tmp_path) if can_inject() else []
     at_points = kill_at_points(tmp_path, points)
     assert at_points.faults == []

@@ -12,14 +12,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.functional.wire import basic
+
+_ROOT = Path(__file__).parents[3]
 
 
 def measure(port: int, token: str, *paths: str, count: int) -> list[float]:
     """Ask for each path so often, in a process of its own; return each one's 99th percentile in milliseconds."""
     command = [sys.executable, "-m", "tests.functional.passage.stopwatch", str(port), token, str(count), *paths]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=_ROOT)
     assert done.returncode == 0, done.stderr
     return [float(number) for number in json.loads(done.stdout)]
 
