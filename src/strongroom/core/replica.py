@@ -191,13 +191,13 @@ def decode_page(data: bytes) -> Page:
 def _encode_value(value: object) -> str:
     if isinstance(value, Version | SpecifierSet):
         return str(value)
-    raise NotImplementedError
+    raise TypeError(f"a page of the change feed holds no {type(value).__name__}")
 
 
 def _decode_value(kind: type, value: Any) -> Any:  # Any: msgspec's own signature
     if kind in (Version, SpecifierSet):
         return kind(value)
-    raise NotImplementedError
+    raise TypeError(f"a page of the change feed holds no {kind.__name__}")
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_encode_value)
