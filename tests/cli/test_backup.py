@@ -87,7 +87,7 @@ def test_damage_is_named(shelf: Program, target: str) -> None:
     assert (damaged.exit_code, "events.jsonl.zst: " in damaged.stdout) == (1, True)
     assert '"where": "events.jsonl.zst"' in shelf.run("backup", "verify", target, "--json").stdout
     (manifest,) = Path(target).rglob("manifest.json")
-    manifest.write_bytes(manifest.read_bytes().replace(b"0003", b"0002"))
+    manifest.write_bytes(manifest.read_bytes().replace(b"0004", b"0002"))
     assert shelf.run("backup", "verify", target).exit_code == 5
     assert "not the one that was written" in shelf.json("backup", "list", target)[0]["fault"]
 

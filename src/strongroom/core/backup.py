@@ -24,7 +24,7 @@ KEY_FILE = "secret.key"
 KEY_CHECK = "backup key check"
 """The purpose of the derived key by which a manifest tells which key it belongs to, without telling the key."""
 
-LEFT_OUT = frozenset({"leases", "turns"})
+LEFT_OUT = frozenset({"leases", "turns", "store"})
 """Tables about what is going on this minute: nothing of that goes on in a restored store."""
 
 CACHE = frozenset({"upstream_pages", "copies", "name_lists"})

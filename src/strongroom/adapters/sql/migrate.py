@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, text
 from strongroom.adapters.sql.database import Database
 from strongroom.core.errors import ConfigurationFault
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in `migrations/versions/`; a test compares the two."""
 
 

@@ -93,6 +93,9 @@ files = Table(
     ForeignKeyConstraint(["index_name", "project_name"], ["projects.index_name", "projects.name"]),
     Index("uq_files_index_name_filename", "index_name", "filename", unique=True),
     Index("ix_files_index_name_project_name", "index_name", "project_name", "row_number"),
+    Index("ix_files_sha256", "sha256"),
+    Index("ix_files_metadata_sha256", "metadata_sha256"),
+    Index("ix_files_provenance_sha256", "provenance_sha256"),
 )
 """`yank_reason` is null for a file that is not yanked, and empty for a yank without a reason."""
 
@@ -220,6 +223,9 @@ copies = Table(
     Column("licence", Text),
     Index("ix_copies_index_name_project_name", "index_name", "project_name", "filename"),
     Index("ix_copies_used_at", "used_at", "filename", "index_name"),
+    Index("ix_copies_sha256", "sha256"),
+    Index("ix_copies_metadata_sha256", "metadata_sha256"),
+    Index("ix_copies_provenance_sha256", "provenance_sha256"),
 )
 """`used_at` is the last use of stored bytes, else their storing, to be searched; null where none are stored."""
 
@@ -298,3 +304,11 @@ followed = Table(
     Column("heard_at", Moment, nullable=False),
 )
 """The server that this one is a replica of, and up to which of its serials."""
+
+store = Table(
+    "store",
+    metadata,
+    Column("only_row", Integer, primary_key=True, autoincrement=False),
+    Column("store_id", Text, nullable=False),
+)
+"""Which store of blobs is this catalog's: the blobs carry the same id."""

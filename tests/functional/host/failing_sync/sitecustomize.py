@@ -1,0 +1,15 @@
+"""Python reads this at its start: `os.fsync` fails like a disk that lost a write, while a certain file is there."""
+
+import errno
+import os
+
+_REAL = os.fsync
+
+
+def _fsync(descriptor: int) -> None:
+    if os.path.exists(os.environ["STRONGROOM_TEST_LOSES_WRITES"]):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    _REAL(descriptor)
+
+
+os.fsync = _fsync
