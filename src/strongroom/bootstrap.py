@@ -361,7 +361,9 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
         async with at_work((*jobs, sampling)):
             building = asyncio.create_task(assembled.api.prepare())  # FastAPI loads while the first pages are served
             announcing = asyncio.create_task(announce(settings.host, settings.port))
-            yield Watched(assembled.app, board.cells, address=address)
+            is_from_proxy = assembled.authenticator.is_from_proxy
+            yield Watched(assembled.app, board.cells, address=address, is_from_proxy=is_from_proxy)
             announcing.cancel()
             await assembled.readiness.close()
             await building
+    board.close()

@@ -84,7 +84,13 @@ NEAR = (ip_network("127.0.0.0/8"),)
         ((("forwarded", "for=127.0.0.1"),), "127.0.0.1", (), False),
         ((("via", "1.1 proxy"),), "127.0.0.1", (), False),
         ((("x-forwarded-for", "192.0.2.7"),), "127.0.0.1", NEAR, False),
-        ((("x-forwarded-for", "127.0.0.9"),), "127.0.0.1", NEAR, True),
+        ((("x-forwarded-for", "127.0.0.9"),), "127.0.0.1", NEAR, False),
+        ((("x-forwarded-proto", "https"),), "127.0.0.1", NEAR, False),
+        ((), "127.0.0.1", NEAR, True),
+        ((("x-forwarded-for", "192.0.2.7"),), "127.0.0.1", PROXIES, False),
+        ((("via", "1.1 proxy"),), "127.0.0.1", PROXIES, False),
+        ((("x-forwarded-for", "127.0.0.1"),), "10.0.0.1", PROXIES, False),
+        ((), "127.0.0.1", PROXIES, True),
         ((("x-forwarded-for", "127.0.0.9, 192.0.2.7"),), "127.0.0.1", NEAR, False),
         ((), "not an address", (), False),
     ],
@@ -101,6 +107,27 @@ def test_who_comes_through_a_proxy_is_near_only_by_a_trusted_ones_word(
 
     assert authenticator.is_near(scope, NEAR) is is_near
     assert not authenticator.is_near(scope, ())
+
+
+@pytest.mark.parametrize(("client", "proxies", "is_near"), [("10.0.0.1", PROXIES, True), ("192.0.2.1", PROXIES, False)])
+def test_a_network_that_is_named_is_near_through_a_trusted_proxy(
+    client: str,
+    proxies: tuple[IPv4Network, ...],
+    is_near: bool,  # noqa: FBT001 - a case
+) -> None:
+    """Prometheus behind the house's own proxy is who it is; through any other one, nobody is."""
+    scope = a_request(("x-forwarded-for", "192.0.2.7"), client=client)
+
+    assert an_authenticator(proxies=proxies).is_near(scope, (ip_network("192.0.2.0/24"),)) is is_near
+
+
+def test_only_a_trusted_proxy_is_one() -> None:
+    """Whoever else sends a request speaks for himself."""
+    authenticator = an_authenticator(proxies=PROXIES)
+
+    assert authenticator.is_from_proxy(a_request(client="10.0.0.1"))
+    assert not authenticator.is_from_proxy(a_request(client="192.0.2.7"))
+    assert not an_authenticator().is_from_proxy(a_request(client="10.0.0.1"))
 
 
 def test_a_password_counts_with_its_spaces() -> None:

@@ -239,8 +239,8 @@ def test_workers_see_each_others_numbers(tmp_path: Path) -> None:
     assert Board(directory).cells[layout.UPLOADS] == 2, "a worker with the same number goes on counting"
 
 
-def test_only_boards_of_servers_that_are_gone_are_removed(tmp_path: Path) -> None:
-    """A start counts from zero, and takes nothing from another server on the same directory."""
+def test_boards_of_servers_that_are_gone_are_removed(tmp_path: Path) -> None:
+    """A start counts from zero, also under the number of an earlier one, and takes nothing from another server."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     remove_old_boards(tmp_path)
@@ -249,7 +249,21 @@ def test_only_boards_of_servers_that_are_gone_are_removed(tmp_path: Path) -> Non
     (tmp_path / "metrics" / "notes").mkdir()
     remove_old_boards(tmp_path)
 
-    assert {path.name for path in (tmp_path / "metrics").iterdir()} == {str(os.getpid()), "1"}
+    assert {path.name for path in (tmp_path / "metrics").iterdir()} == {"1"}
+
+
+def test_another_versions_board_is_no_beginning(tmp_path: Path) -> None:
+    """Where the file under this process's number has another size, its numbers stand for something else."""
+    directory = server_directory(tmp_path, 1)
+    directory.mkdir(parents=True)
+    (directory / str(os.getpid())).write_bytes(b"\x3f" * 8 * (layout.CELLS + 1))
+    board = Board(directory)
+
+    assert not any(board.cells)
+    board.cells[layout.UPLOADS] = 3
+    board.close()
+    board.write()
+    assert Board(directory).cells[layout.UPLOADS] == 3
 
 
 def test_a_full_disk_stops_no_worker(tmp_path: Path) -> None:
@@ -315,14 +329,19 @@ def test_each_request_has_a_name_of_its_own() -> None:
 
 @pytest.mark.parametrize("name", ["f2b7c9d0-11aa", "Root=1-67891233-abcdef012345678912345678", "a/b+c:d.e@f"])
 def test_a_proxys_name_is_taken(name: str) -> None:
-    """So that one name leads through all logs."""
-    assert ask(Watched(answering(), Board().cells), x_request_id=name)[0]["x-request-id"] == name
+    """So that one name leads through all logs; a client that speaks for itself names nothing."""
+    believing = Watched(answering(), Board().cells, is_from_proxy=lambda _scope: True)
+    strict = Watched(answering(), Board().cells, is_from_proxy=lambda _scope: False)
+
+    assert ask(believing, x_request_id=name)[0]["x-request-id"] == name
+    assert ask(strict, x_request_id=name)[0]["x-request-id"] != name
 
 
 @pytest.mark.parametrize("name", ["", "two words", "a" * 129, 'quo"te', "\x1b[31m", "ümlaut", "line\nend"])
 def test_a_name_that_could_do_harm_is_replaced(name: str) -> None:
     """Whatever a client invents must not spoil logs, headers or memory."""
-    given = ask(Watched(answering(), Board().cells), x_request_id=name)[0]["x-request-id"]
+    app = Watched(answering(), Board().cells, is_from_proxy=lambda _scope: True)
+    given = ask(app, x_request_id=name)[0]["x-request-id"]
 
     assert given != name
     assert re.fullmatch(r"[0-9a-f]{10}-[0-9a-f]+", given)
@@ -332,9 +351,8 @@ def test_a_name_that_could_do_harm_is_replaced(name: str) -> None:
 def test_a_servers_fault_names_the_request(error: Exception) -> None:
     """Answer, body and log line carry the same name; the log has neither query nor credentials."""
     with logged() as lines:
-        headers, body, status = ask(
-            Watched(failing(error), Board().cells), "/simple/demo/", x_request_id="r-1", authorization="Basic hidden"
-        )
+        app = Watched(failing(error), Board().cells, is_from_proxy=lambda _scope: True)
+        headers, body, status = ask(app, "/simple/demo/", x_request_id="r-1", authorization="Basic hidden")
 
     assert status >= 500
     assert headers["x-request-id"] == json.loads(body)["request"] == "r-1"

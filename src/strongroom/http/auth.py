@@ -30,7 +30,9 @@ from strongroom.services.sign_in import SignIn
 
 _LONGEST_HEADER = 4096
 _LONGEST_CLIENT = 200
-_FORWARDED = frozenset({b"x-forwarded-for", b"forwarded", b"via", b"x-real-ip"})
+_FORWARDED = frozenset(
+    {b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"forwarded", b"via", b"x-real-ip"}
+)
 """What proxies add: one of these shows that somebody stands between."""
 
 
@@ -106,14 +108,13 @@ class Authenticator:
 
     def address(self, scope: Scope) -> Address | None:
         """Return the client's address, through the proxies that are trusted and no others."""
-        client = scope.get("client")
-        address = _parse_address(client[0]) if client else None
+        address = _peer(scope)
         if not self._trusted_proxies:
             return address
         # RFC 9110 5.2: repeated lines are one list; a proxy may add its own line behind the one that a client sent.
         lines = [value.decode("latin-1") for key, value in scope["headers"] if key == b"x-forwarded-for"]
         for hop in reversed(",".join(lines).split(",") if lines else []):
-            if address is None or not any(address in network for network in self._trusted_proxies):
+            if not _is_in(address, self._trusted_proxies):
                 break
             address = _parse_address(hop.strip())
         return address
@@ -122,12 +123,17 @@ class Authenticator:
         """Return whether the client is in one of the networks, as far as that can be known.
 
         Behind a proxy that is not trusted every client has the proxy's address, so a request
-        that came through one is never near.
+        that came through one is never near. Nor is one that a proxy says came from its own
+        machine: there another proxy stands, or somebody who is let through by it.
         """
-        if not networks or (not self._trusted_proxies and _is_forwarded(scope)):
-            return False
         address = self.address(scope)
-        return address is not None and any(address in network for network in networks)
+        if address is None or not _is_in(address, networks):
+            return False
+        return not _is_forwarded(scope) or (self.is_from_proxy(scope) and not address.is_loopback)
+
+    def is_from_proxy(self, scope: Scope) -> bool:
+        """Return whether a trusted proxy sent the request, for itself or for somebody."""
+        return _is_in(_peer(scope), self._trusted_proxies)
 
     def take_last_used(self) -> dict[TokenId, datetime]:
         """Return the tokens used since the last call, with the time of their last use."""
@@ -187,6 +193,15 @@ def find_header(scope: Scope, name: bytes) -> bytes | None:
         if key == name:
             return bytes(value)
     return None
+
+
+def _peer(scope: Scope) -> Address | None:
+    client = scope.get("client")
+    return _parse_address(client[0]) if client else None
+
+
+def _is_in(address: Address | None, networks: tuple[Network, ...]) -> bool:
+    return address is not None and any(address in network for network in networks)
 
 
 def _is_forwarded(scope: Scope) -> bool:

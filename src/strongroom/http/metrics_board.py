@@ -34,12 +34,14 @@ class Board:
         """Map the file of this process, or memory where the disk does not take it: counting must stop no server."""
         self._directory = directory
         self._path = None if directory is None else directory / str(os.getpid())
+        self._is_closed = False
         self._map = mmap.mmap(-1, _SIZE_BYTES) if self._path is None else _map_file(self._path)
         self.cells: list[float] = list(_FORM.unpack_from(self._map))
 
     def write(self) -> None:
         """Show the others how things stand; a copy in memory, no system call."""
-        _FORM.pack_into(self._map, 0, *self.cells)
+        if not self._is_closed:
+            _FORM.pack_into(self._map, 0, *self.cells)
 
     def totals(self) -> list[Sequence[float]]:
         """Return the numbers of all processes of this server, its own first, those of ended ones too."""
@@ -49,6 +51,7 @@ class Board:
     def close(self) -> None:
         """Write a last time and give the memory back; the file stays, for what was counted was counted."""
         self.write()
+        self._is_closed = True
         self._map.close()
 
 
@@ -58,10 +61,14 @@ def server_directory(data: Path, server_id: int) -> Path:
 
 
 def remove_old_boards(data: Path) -> None:
-    """Remove the boards of servers that are gone, so that a start counts from zero."""
+    """Remove the boards of servers that are gone, so that a start counts from zero.
+
+    This process is one that starts: what bears its number is an earlier one's. In a container
+    every server has the same number.
+    """
     with suppress(OSError):
         for directory in (data / "metrics").iterdir():
-            if not _is_running(directory.name):
+            if directory.name == str(os.getpid()) or not _is_running(directory.name):
                 shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -70,6 +77,8 @@ def _map_file(path: Path) -> mmap.mmap:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            if os.fstat(descriptor).st_size != _SIZE_BYTES:
+                os.ftruncate(descriptor, 0)  # another version's: its numbers stand in other cells
             # The room is taken now: a mapped page that the disk has no room for would end the process (SIGBUS).
             os.posix_fallocate(descriptor, 0, _SIZE_BYTES)
             return mmap.mmap(descriptor, _SIZE_BYTES)

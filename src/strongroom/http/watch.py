@@ -1,8 +1,8 @@
 """The layer around all others: counts each request, gives it a name, and logs it where that is wanted.
 
 Runs for every request, so it adds two microseconds and no more: no label is made, no
-object but one closure. The name (`X-Request-ID`) is taken from a proxy if it is sane, else made;
-it is in the answer and in each log line about the request. Never looks at a query, a
+object but one closure. The name (`X-Request-ID`) is taken from a trusted proxy if it is sane, else
+made; it is in the answer and in each log line about the request. Never looks at a query, a
 body or credentials.
 """
 
@@ -47,11 +47,19 @@ _log = logging.getLogger(__name__)
 class Watched:
     """An ASGI application that counts what the one it wraps answers. One per worker process."""
 
-    def __init__(self, app: ASGIApp, cells: list[float], *, address: Callable[[Scope], object] | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        cells: list[float],
+        *,
+        address: Callable[[Scope], object] | None = None,
+        is_from_proxy: Callable[[Scope], bool] = lambda _scope: False,
+    ) -> None:
         """Count into the cells of a board; with `address`, log each request with its client's address."""
         self._app = app
         self._cells = cells
         self._address = address
+        self._is_from_proxy = is_from_proxy
         self._prefix = secrets.token_hex(5).encode()
         self._number = 0
 
@@ -61,7 +69,7 @@ class Watched:
         self._number += 1
         request_id = b"%b-%x" % (self._prefix, self._number)
         for name, value in scope["headers"]:
-            if name == _REQUEST_ID and _SANE(value):
+            if name == _REQUEST_ID and _SANE(value) and self._is_from_proxy(scope):
                 request_id = value
         scope[REQUEST_KEY] = request_id
 
