@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ BACKENDS = {
     "hatch": 'requires = ["hatchling"]\nbuild-backend = "hatchling.build"',
     "flit": 'requires = ["flit_core"]\nbuild-backend = "flit_core.buildapi"',
 }
+_IN_FOLDER = threading.Lock()
+"""A process has one current directory: threads that make projects take turns, or they pack each other's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def make_dists(
         module.write(ballast)
     target = folder / "dist"
     target.mkdir(exist_ok=True)
-    with contextlib.chdir(folder):
+    with _IN_FOLDER, contextlib.chdir(folder):
         wheel, sdist = tiny_backend.build_wheel(str(target)), tiny_backend.build_sdist(str(target))
     return Dist(target / wheel), Dist(target / sdist)
 

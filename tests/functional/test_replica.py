@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.client import HTTPException
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +53,31 @@ class Pair:
     token: str
     acknowledged: dict[str, Dist] = field(default_factory=dict)
 
+    def make(self, name: str) -> Dist:
+        """Make a small wheel of that name."""
+        return make_dists(self.folder / name, name)[0]
+
     def publish(self, name: str, *, to: Server | None = None) -> Answer:
         """Publish a small wheel of that name; remember it if the server took it."""
-        wheel, _ = make_dists(self.folder / name, name)
-        server = to or self.primary
-        answer = upload(f"{server.url}/legacy/", wheel.path, token=self.token, name=name)
+        return self.send(self.make(name), name, to=to or self.primary)
+
+    def send(self, wheel: Dist, name: str, *, to: Server) -> Answer:
+        """Upload the wheel; remember it if the server took it."""
+        answer = upload(f"{to.url}/legacy/", wheel.path, token=self.token, name=name)
         if answer.status == 200:
             self.acknowledged[name] = wheel
         return answer
+
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Wait until it holds; when that takes too long, fail with what both servers logged."""
+        until = time.monotonic() + _MOST_SECONDS
+        while not holds():
+            assert time.monotonic() < until, self._story()
+            time.sleep(0.1)
+
+    def _story(self) -> str:
+        logs = [f"{server.data.name}:\n{server.log_text()[-4000:]}" for server in (self.primary, self.replica)]
+        return "\n".join(["it does not come to pass", f"acknowledged: {sorted(self.acknowledged)}", *logs])
 
     def fetch(self, name: str, dist: Dist) -> Answer:
         """Fetch a file from the replica."""
@@ -81,14 +100,6 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
         primary.kill()
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait until it holds, and fail when that takes too long."""
-    until = time.monotonic() + _MOST_SECONDS
-    while not holds():
-        assert time.monotonic() < until, "it does not come to pass"
-        time.sleep(0.1)
-
-
 def serial_of(server: Server, token: str) -> int:
     """Return the last change that the server has."""
     found: int = server.get("/api/v1/replica", token=token).json()["serial"]
@@ -105,13 +116,15 @@ def listed(server: Server, token: str) -> dict[str, str]:
 
 def publish_until(stop: threading.Event, pair: Pair, *, prefix: str) -> None:
     """Publish one wheel after the other until the primary is gone."""
-    number = 0
-    while not stop.is_set():
-        try:
-            pair.publish(f"{prefix}-{number}")
-        except OSError:
+    for number in count():
+        name = f"{prefix}-{number}"
+        wheel = pair.make(name)
+        if stop.is_set():
             return
-        number += 1
+        try:
+            pair.send(wheel, name, to=pair.primary)
+        except (OSError, HTTPException):
+            return  # it was killed meanwhile
 
 
 def test_a_primary_dies_under_load_and_its_replica_takes_over(pair: Pair) -> None:
@@ -124,7 +137,7 @@ def test_a_primary_dies_under_load_and_its_replica_takes_over(pair: Pair) -> Non
     ]
     for publisher in publishers:
         publisher.start()
-    wait_until(lambda: len(listed(pair.replica, pair.token)) >= 8)
+    pair.wait_until(lambda: len(listed(pair.replica, pair.token)) >= 8)
     pair.primary.kill()
     stop.set()
     for publisher in publishers:
@@ -197,10 +210,10 @@ def test_a_replica_follows_what_its_primary_does(pair: Pair) -> None:
     pair.publish("kept")
     pair.publish("gone")
     reader = pair.primary.admin("token", "create", "--user", "ada", "--right", "read")
-    wait_until(lambda: pair.replica.get("/simple/gone/", token=reader).status == 200)
+    pair.wait_until(lambda: pair.replica.get("/simple/gone/", token=reader).status == 200)
     pair.primary.admin("delete", "gone", "--yes")
     pair.primary.admin("token", "revoke", reader.split("_")[1])
-    wait_until(lambda: serial_of(pair.replica, pair.token) == serial_of(pair.primary, pair.token))
+    pair.wait_until(lambda: serial_of(pair.replica, pair.token) == serial_of(pair.primary, pair.token))
     assert pair.replica.get("/simple/kept/", token=reader).status == 401
     assert pair.replica.get("/simple/kept/", token=pair.token).status == 200
     assert pair.replica.get("/simple/gone/", token=pair.token).status == 404
