@@ -50,6 +50,22 @@ def run(work: Callable[[], Awaitable[None]]) -> None:
 
 
 @pytest.mark.parametrize("size_bytes", [0, 1, 100_000, len(CONTENT)])
+def test_the_store_tells_the_size_of_what_it_has(blobs: Blobs, size_bytes: int) -> None:
+    """And nothing of what it has not, or has no longer, whatever was read before."""
+    data = CONTENT[:size_bytes]
+
+    async def work() -> None:
+        assert await blobs.find_size(digest_of(data)) is None
+        sha256 = await keep(blobs, data)
+        assert await blobs.get(sha256) == data
+        assert await blobs.find_size(sha256) == size_bytes
+        await blobs.remove(sha256)
+        assert await blobs.find_size(sha256) is None
+
+    run(work)
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, 100_000, len(CONTENT)])
 def test_what_is_kept_comes_back(blobs: Blobs, size_bytes: int) -> None:
     """Digest, size and bytes are those that were written, an empty blob's too."""
     data = CONTENT[:size_bytes]

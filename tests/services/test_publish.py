@@ -12,6 +12,7 @@ import pytest
 from strongroom.core.errors import (
     FileExists,
     InvalidName,
+    StorageFull,
     UploadRefused,
 )
 from strongroom.core.events import Uploaded
@@ -34,6 +35,7 @@ from tests.services.publishing import (
     OTHER_CONTENT,
     WHEEL,
     Place,
+    WatchedBlobs,
     a_form,
     play,
     refused,
@@ -105,6 +107,41 @@ def test_the_same_bytes_again_change_nothing() -> None:
         assert await place.see() == before
 
     play(scene)
+
+
+@pytest.mark.parametrize("lost", ["file", "metadata"])
+def test_the_same_bytes_again_mend_what_was_lost(lost: str) -> None:
+    """A row whose bytes are gone: the repeated upload is acknowledged once they are back, and is no new release."""
+
+    async def scene(place: Place) -> None:
+        first = await upload(place.publish, OPERATOR)
+        before = await place.see()
+        metadata = first.file.metadata_sha256
+        assert metadata is not None
+        await place.blobs.remove(first.file.sha256 if lost == "file" else metadata)
+        assert await upload(place.publish, OPERATOR) == Published(Outcome.UNCHANGED, first.file)
+        assert await place.blobs.get(first.file.sha256) == CONTENT
+        assert await place.blobs.get(metadata)
+        assert await place.see() == before
+
+    play(scene)
+
+
+def test_lost_bytes_that_cannot_be_kept_are_not_acknowledged() -> None:
+    """While the store takes nothing, the repeated upload fails as the first one would."""
+    blobs = WatchedBlobs()
+
+    async def scene(place: Place) -> None:
+        first = await upload(place.publish, OPERATOR)
+        await blobs.remove(first.file.sha256)
+        full = StorageFull("disk-full", "The disk is full", "Free some space.")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(blobs, "_keep_fails", full)
+            with pytest.raises(StorageFull):
+                await upload(place.publish, OPERATOR)
+        assert (await place.see()).leases == ()
+
+    play(scene, Place(blobs=blobs))
 
 
 def test_other_bytes_under_a_known_name_are_refused() -> None:

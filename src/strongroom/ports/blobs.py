@@ -68,6 +68,13 @@ class Blobs(Protocol):
         """Return the local path of the bytes, or None where the store is not a local directory."""
         ...
 
+    async def find_size(self, sha256: Sha256) -> int | None:
+        """Return how many bytes the store itself says there are, None if there is no such blob; reads none of them.
+
+        Raises `Unavailable`, `StorageFault`.
+        """
+        ...
+
     def stream(self, sha256: Sha256, start: int, *, stop: int) -> AsyncIterator[bytes]:
         """Yield bytes start to stop (exclusive) in chunks; raises `StorageFault` when missing."""
         ...
@@ -81,6 +88,14 @@ class Blobs(Protocol):
 
     async def check(self) -> None:
         """Return if bytes could be kept now; cheap. Raises `StorageFull`, `StorageFault`, `Unavailable` otherwise."""
+        ...
+
+    async def read_mark(self) -> str | None:
+        """Return the id that says whose blobs these are (`core/ownership.py`), None where there is none."""
+        ...
+
+    async def write_mark(self, mark: str, *, replaces: bool = False) -> str:
+        """Make the mark durable and return the one that is there now: an earlier one, unless it is replaced."""
         ...
 
     def list(self) -> AsyncIterator[BlobInfo]: ...

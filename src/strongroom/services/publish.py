@@ -166,7 +166,7 @@ class Upload:
         """Publish what was written; raises `UploadRefused`, `FileExists`, and what `begin` raises."""
         arrival = await self._arrive(form)
         early = await self._publish.catalog.read(lambda tx: self._judge_early(tx, arrival))
-        if early is not None:
+        if early is not None and await self._is_stored(early.file):
             return early
         await self._look_up(arrival)
         metadata = await self._inspect(arrival)
@@ -211,6 +211,16 @@ class Upload:
             self._own_lookalikes = _find_own_lookalikes(tx, index, project=project, reader=self._intent.caller)
             self._nameable = list_nameable(self._intent.caller, project, start=index, indexes=tx.indexes.list())
         return Published(Outcome.UNCHANGED, verdict.file) if isinstance(verdict, AlreadyThere) else None
+
+    async def _is_stored(self, file: File) -> bool:
+        """Return whether the store has what the row promises: the same upload again mends what was lost."""
+        blobs = self._publish.blobs
+        if await blobs.find_size(file.sha256) == file.size_bytes and (
+            file.metadata_sha256 is None or await blobs.find_size(file.metadata_sha256) is not None
+        ):
+            return True
+        _log.warning("the bytes of a published file were lost, and are kept anew", extra=_named_fields(file))
+        return False
 
     async def _look_up(self, arrival: Arrival) -> None:
         """Find out who else is called so, if the name is new to the index; sends nothing upstream.
@@ -328,6 +338,10 @@ def _named(arrival: Arrival) -> ProjectName:
     return parse_distribution_filename(
         arrival.filename, name=arrival.declared.project, version=None if version is None else str(version)
     ).project
+
+
+def _named_fields(file: File) -> dict[str, object]:
+    return {"fields": {"index": file.index, "filename": file.filename, "sha256": file.sha256}}
 
 
 def _find_own_lookalikes(

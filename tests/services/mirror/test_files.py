@@ -63,6 +63,25 @@ def test_a_stored_file_is_not_fetched_again() -> None:
     wait(scene())
 
 
+def test_a_file_whose_bytes_are_gone_from_the_store_is_fetched_again() -> None:
+    """Where no local path shows it (a bucket), the row alone is not believed; then the row is right again."""
+
+    async def scene() -> None:
+        passage = Passage()
+        file = passage.offer(WHEEL, b"wheel")
+        copy = await passage.fetch(file)
+        await passage.blobs.remove(file.sha256)
+        assert await passage.mirror.find_copy(file) == copy, "nobody looks before the bytes are wanted"
+        assert await passage.fetch(file) == copy
+        assert await passage.blobs.get(file.sha256) == b"wheel"
+        assert passage.client.count("file") == 2
+        assert await passage.mirror.open_file(INDEX, file) == copy
+        assert passage.client.count("file") == 2
+        await passage.assert_tidy()
+
+    wait(scene())
+
+
 def test_two_hundred_clients_share_one_fetch() -> None:
     """All get the same bytes, however they interleave, and the upstream is asked once."""
 

@@ -15,6 +15,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -34,7 +35,7 @@ from strongroom.adapters.blobs.bucket_faults import (
 )
 from strongroom.adapters.blobs.bucket_links import KnownDigests
 from strongroom.adapters.blobs.bucket_memory import SMALL_BYTES, SmallBlobs
-from strongroom.adapters.blobs.bucket_probe import BucketProbe
+from strongroom.adapters.blobs.bucket_probe import LOOK_SECONDS, BucketProbe
 from strongroom.adapters.blobs.bucket_store import BucketStore, in_time
 from strongroom.adapters.blobs.incoming import LocalIncoming
 from strongroom.adapters.blobs.local import DEFAULT_MINIMUM_FREE_BYTES, LocalBlobs
@@ -50,6 +51,8 @@ _PARTS_AT_ONCE = 4
 _MOST_PARTS = 9_000
 _LISTED_AT_ONCE = 1000
 _DIGEST_LENGTH = 64
+_MARK = "store-id"
+"""The object beside the blobs that says whose they are."""
 _log = logging.getLogger(__name__)
 
 
@@ -115,6 +118,14 @@ class BucketBlobs:
     def find_path(self, sha256: Sha256) -> None:
         """Return None: nothing here is a local file."""
 
+    async def find_size(self, sha256: Sha256) -> int | None:
+        """Return the size of the blob's object, None if there is none; raises `Unavailable`, `StorageFault`."""
+        with raising_port_errors("Looking for a blob"):
+            try:
+                return (await in_time(obstore.head_async(self._store, _key(sha256))))["size"]
+            except FileNotFoundError:
+                return None
+
     async def stream(self, sha256: Sha256, start: int, *, stop: int) -> AsyncIterator[bytes]:
         """Yield bytes start to stop (exclusive); raises `StorageFault` when missing or too short, `Unavailable`."""
         if start < stop <= SMALL_BYTES:
@@ -134,7 +145,7 @@ class BucketBlobs:
         Raises `StorageFault` when the blob is missing, `Unavailable`.
         """
         if not self._known.has(sha256):
-            if await self._find_size(sha256) is None:
+            if await self.find_size(sha256) is None:
                 raise missing_blob(sha256)
             self._known.add(sha256)
         try:
@@ -147,6 +158,27 @@ class BucketBlobs:
         """Return if there is room to receive and the bucket can be used; raises `StorageFull`, `StorageFault`, ..."""
         await self._local.check()
         await self._probe.look()
+
+    async def read_mark(self) -> str | None:
+        """Return what the object `store-id` says, None where there is none; raises `Unavailable`, `StorageFault`.
+
+        Asked for at each start, so a store that is away must not hold one up for long.
+        """
+        with raising_port_errors("Reading whose files these are"):
+            try:
+                return await asyncio.wait_for(self._fetch_mark(), LOOK_SECONDS)
+            except FileNotFoundError as error:
+                if lacks_bucket(error):
+                    raise
+                return None
+
+    async def write_mark(self, mark: str, *, replaces: bool = False) -> str:
+        """Make the mark durable and return the one that is there now: an earlier one, unless it is replaced."""
+        mode: Literal["create", "overwrite"] = "overwrite" if replaces else "create"
+        with raising_port_errors("Marking whose files these are"):
+            with suppress(AlreadyExistsError):
+                await in_time(obstore.put_async(self._store, _MARK, mark.encode(), mode=mode, use_multipart=False))
+            return await in_time(self._fetch_mark())
 
     async def list(self) -> AsyncIterator[BlobInfo]:
         """Yield every blob, a thousand at a time; objects of other names are not ours and stay alone."""
@@ -175,6 +207,10 @@ class BucketBlobs:
     async def purge_incoming(self, older_than: datetime) -> int:
         """Remove temporary files as `LocalBlobs.purge_incoming` does, and return how many."""
         return await self._local.purge_incoming(older_than)
+
+    async def _fetch_mark(self) -> str:
+        found = await obstore.get_async(self._store, _MARK)
+        return bytes(await found.bytes_async()).decode(errors="replace").strip()
 
     async def _write(self, blob: _Blob) -> None:
         if blob.has_parts:
@@ -211,7 +247,7 @@ class BucketBlobs:
 
     async def _holds(self, blob: _Blob) -> bool:
         """Return whether the store has these very bytes: it is not enough that it has some of that name."""
-        if await self._find_size(blob.sha256) != blob.size_bytes:
+        if await self.find_size(blob.sha256) != blob.size_bytes:
             return False
         digest = hashlib.sha256()
         try:
@@ -227,13 +263,6 @@ class BucketBlobs:
         for start in range(0, blob.size_bytes, WINDOW_BYTES):
             length = min(WINDOW_BYTES, blob.size_bytes - start)
             yield await self._read_part(blob.sha256, start, length=length, stop=blob.size_bytes)
-
-    async def _find_size(self, sha256: Sha256) -> int | None:
-        with raising_port_errors("Looking for a blob"):
-            try:
-                return (await in_time(obstore.head_async(self._store, _key(sha256))))["size"]
-            except FileNotFoundError:
-                return None
 
     async def _read_beginning(self, sha256: Sha256) -> bytes:
         """Return the first bytes, all of a small blob; that is then remembered."""

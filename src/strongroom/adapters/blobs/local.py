@@ -2,7 +2,7 @@
 
 The order is: fsync the temporary file, link it to its final name without ever
 overwriting, fsync the directory, and only then say that it is kept. Does not know
-which blobs are in use.
+which blobs are in use. Beside them `blobs/store-id` says whose they are.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from strongroom.adapters.blobs.files import (
     CHUNK_BYTES,
     demand_room,
     is_orphan,
+    open_new,
     raising_port_errors,
     sync_directory,
     sync_existing,
     sync_file,
     translate_os_error,
+    write_all,
 )
 from strongroom.adapters.blobs.incoming import LocalIncoming
 from strongroom.core.errors import StorageFault
@@ -53,6 +55,7 @@ class LocalBlobs:
         """Make the directories; raises `StorageFault`."""
         self._incoming = directory / "incoming"
         self._shards = directory / "blobs" / "sha256"
+        self._mark = directory / "blobs" / "store-id"
         self._shards_text = str(self._shards)  # joining text takes a third of the time of joining paths
         self._minimum_free_bytes = minimum_free_bytes
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
@@ -90,6 +93,10 @@ class LocalBlobs:
         """Return where the bytes are, without looking."""
         return Path(f"{self._shards_text}/{sha256[:2]}/{sha256[2:4]}/{sha256}")
 
+    async def find_size(self, sha256: Sha256) -> int | None:
+        """Return the size of the blob's file, None if there is none; raises `StorageFault`, `Unavailable`."""
+        return await self._run(lambda: self._find_size(sha256))
+
     async def stream(self, sha256: Sha256, start: int, *, stop: int) -> AsyncIterator[bytes]:
         """Yield bytes start to stop (exclusive); raises `StorageFault` when the blob is missing or too short."""
         file = await self._run(lambda: self._open(sha256))
@@ -120,12 +127,40 @@ class LocalBlobs:
         """Make a temporary file and remove it; raises `StorageFull`, `StorageFault`."""
         await self._run(lambda: self._open_incoming().remove())
 
+    async def read_mark(self) -> str | None:
+        """Return what the file `blobs/store-id` says, None where there is none; raises `StorageFault`."""
+        return await self._run(self._read_mark)
+
+    async def write_mark(self, mark: str, *, replaces: bool = False) -> str:
+        """Make the mark durable and return the one that is there now: an earlier one, unless it is replaced."""
+        return await self._run(lambda: self._write_mark(mark, replaces=replaces))
+
     async def purge_incoming(self, older_than: datetime) -> int:
         """Remove temporary files last written before that time, and earlier those whose process is gone.
 
         Returns how many: whatever brought them has died.
         """
         return await self._run(lambda: self._purge(older_than))
+
+    def _read_mark(self) -> str | None:
+        with raising_port_errors("Reading whose files these are"), suppress(FileNotFoundError):
+            return self._mark.read_text(encoding="ascii", errors="replace").strip()
+        return None
+
+    def _write_mark(self, mark: str, *, replaces: bool) -> str:
+        draft = self._incoming / secrets.token_hex(16)
+        with raising_port_errors("Marking whose files these are"):
+            with open_new(draft) as file:
+                write_all(file.fileno(), f"{mark}\n".encode("ascii"))
+                sync_file(file.fileno())
+            if replaces:
+                draft.replace(self._mark)
+            else:
+                with suppress(FileExistsError):
+                    os.link(draft, self._mark)
+                draft.unlink()
+            sync_directory(self._mark.parent)
+            return self._mark.read_text(encoding="ascii", errors="replace").strip()
 
     def _open_incoming(self) -> LocalIncoming:
         with raising_port_errors("Opening a temporary file"):
@@ -198,6 +233,13 @@ class LocalBlobs:
             raise StorageFault("blob-missing", f"The blob {sha256} is missing", _RESTORE) from error
         except OSError as error:
             raise translate_os_error(error, "Opening a blob") from error
+
+    def _find_size(self, sha256: Sha256) -> int | None:
+        with raising_port_errors("Looking for a blob"):
+            try:
+                return self.find_path(sha256).stat().st_size
+            except FileNotFoundError:
+                return None
 
     def _read_verified(self, sha256: Sha256) -> bytes:
         with self._open(sha256) as file, raising_port_errors("Reading a blob"):

@@ -65,6 +65,7 @@ class MemoryBlobs:
     def __init__(self, capacity_bytes: int = 1024 * 1024 * 1024) -> None:
         self._capacity_bytes = capacity_bytes
         self._blobs: dict[Sha256, tuple[bytes, datetime]] = {}
+        self._mark: str | None = None
 
     async def receive(self) -> Incoming:
         room_bytes = self._room_bytes()
@@ -91,6 +92,9 @@ class MemoryBlobs:
     def find_path(self, sha256: Sha256) -> Path | None:
         return None
 
+    async def find_size(self, sha256: Sha256) -> int | None:
+        return len(self._blobs[sha256][0]) if sha256 in self._blobs else None
+
     async def stream(self, sha256: Sha256, start: int, *, stop: int) -> AsyncIterator[bytes]:
         data = self._get(sha256)
         if stop > len(data):
@@ -104,6 +108,13 @@ class MemoryBlobs:
 
     async def check(self) -> None:
         await self.receive()
+
+    async def read_mark(self) -> str | None:
+        return self._mark
+
+    async def write_mark(self, mark: str, *, replaces: bool = False) -> str:
+        self._mark = mark if replaces or self._mark is None else self._mark
+        return self._mark
 
     async def list(self) -> AsyncIterator[BlobInfo]:
         for sha256, (data, modified_at) in sorted(self._blobs.items()):

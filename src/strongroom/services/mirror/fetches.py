@@ -107,7 +107,7 @@ class Fetches:
     async def _find_or_fetch(self, key: Hashable, index: Index, *, arrival: Arrival) -> Copy:
         """Look here first: a fetch of another process, or one that has just ended, may have stored it."""
         copy = await self._copies.find(arrival.file)
-        if copy is not None and copy.stored_at is not None:
+        if copy is not None and copy.stored_at is not None and await self._is_held(copy):
             return copy
         self._demand_not_wrong(key)
         async with self._turns[index.name]:
@@ -121,6 +121,10 @@ class Fetches:
                 arrival.start_over()
                 _log.info("a file of an upstream is fetched again", extra={"fields": _describe(arrival, fault)})
             return await self._fetch(index, arrival)
+
+    async def _is_held(self, copy: Copy) -> bool:
+        """Ask the store itself: whoever comes here may have failed to read what the row promises."""
+        return await self._parts.blobs.find_size(copy.sha256) == copy.size_bytes
 
     async def _fetch(self, index: Index, arrival: Arrival) -> Copy:
         incoming = await self._receive()
