@@ -12,6 +12,7 @@ from strongroom.ports.blobs import BlobInfo, Blobs, Incoming, Inspector
 from strongroom.ports.catalog import Catalog, CatalogHealth, Transaction
 from strongroom.ports.mirror import Arriving, AskedFor, KnownNames, Mirror, NameKnowledge
 from strongroom.ports.outside import Clock, Passwords, Seals, Secrets
+from strongroom.ports.ownership import demand_own_blobs
 from strongroom.ports.passage import (
     AskedNames,
     Copies,
@@ -22,7 +23,7 @@ from strongroom.ports.passage import (
     UpstreamPages,
 )
 from strongroom.ports.replica import FollowedServer, OpenPrimary, Primary
-from strongroom.ports.tables import Events, Files, Indexes, Leases, Projects, Tokens, Turns, Users
+from strongroom.ports.tables import Events, Files, Indexes, Leases, Projects, StoreIds, Tokens, Turns, Users
 from strongroom.ports.upstream import Body, Missing, Origin, PageBody, Part, Unchanged, UpstreamClient
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "Reservations",
     "Seals",
     "Secrets",
+    "StoreIds",
     "Tokens",
     "Transaction",
     "Turns",
@@ -67,4 +69,5 @@ __all__ = [
     "UpstreamClient",
     "UpstreamPages",
     "Users",
+    "demand_own_blobs",
 ]

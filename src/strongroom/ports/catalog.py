@@ -22,7 +22,7 @@ from strongroom.ports.passage import (
     UpstreamPages,
 )
 from strongroom.ports.replica import FollowedServer
-from strongroom.ports.tables import Events, Files, Indexes, Leases, Projects, Tokens, Turns, Users
+from strongroom.ports.tables import Events, Files, Indexes, Leases, Projects, StoreIds, Tokens, Turns, Users
 
 T = TypeVar("T")
 
@@ -47,6 +47,7 @@ class Transaction:
     promotions: Promotions
     followed: FollowedServer
     turns: Turns
+    store: StoreIds
 
     def name_facts(self, name: ProjectName) -> NameFacts:
         """Return what decides which source answers for the name (`core/sources.py`)."""
@@ -92,7 +93,14 @@ class Catalog(Protocol):
         ...
 
     def change_mark(self) -> int:
-        """Return a number that differs whenever anything was committed since; microseconds, no thread."""
+        """Return a number that differs whenever an event was committed since; microseconds, no thread."""
+        ...
+
+    def access_mark(self) -> int:
+        """Return a number that differs whenever a change of access was heard of since.
+
+        Unlike the change mark it stands while nobody can be asked: what was heard before then counts.
+        """
         ...
 
     async def check(self) -> CatalogHealth:

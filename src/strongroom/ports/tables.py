@@ -10,6 +10,7 @@ from strongroom.core.access import Grant, Token
 from strongroom.core.events import Actor, Entry, Event
 from strongroom.core.model import File, Index, Lease, Project, SetupLink, Tombstone, User
 from strongroom.core.names import Filename, IndexName, ProjectName, Sha256, TokenId, UserName
+from strongroom.core.ownership import StoreId
 from strongroom.core.turns import Turn
 
 
@@ -167,4 +168,13 @@ class Turns(Protocol):
     def list(self) -> tuple[Turn, ...]: ...
     def save(self, turn: Turn) -> None:
         """Insert it, or replace the row of the same job. Writes no event."""
+        ...
+
+
+class StoreIds(Protocol):
+    """The id that the catalog's blobs carry, too (`core/ownership.py`): no row, or one. Writes no event."""
+
+    def find(self) -> StoreId | None: ...
+    def save(self, store_id: StoreId) -> None:
+        """Insert it, or replace the row."""
         ...

@@ -24,6 +24,7 @@ from strongroom.adapters.memory.passage import (
     MemoryUpstreamPages,
 )
 from strongroom.adapters.memory.state import State
+from strongroom.adapters.memory.store import MemoryStoreIds
 from strongroom.adapters.memory.turns import MemoryTurns
 from strongroom.core.errors import Unavailable
 from strongroom.ports import CatalogHealth, Transaction
@@ -61,6 +62,10 @@ class MemoryCatalog:
         """Return how many transactions were committed."""
         return self._change_mark
 
+    def access_mark(self) -> int:
+        """Return the same: a transaction may have changed access."""
+        return self._change_mark
+
     async def check(self) -> CatalogHealth:
         """Say that all is well, unless it is closed."""
         self._require_open()
@@ -96,4 +101,5 @@ class MemoryCatalog:
             promotions=MemoryPromotions(state),
             followed=MemoryFollowed(state),
             turns=MemoryTurns(state),
+            store=MemoryStoreIds(state),
         )

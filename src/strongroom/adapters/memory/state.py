@@ -15,6 +15,7 @@ from strongroom.core.exemptions import Exemption
 from strongroom.core.mirrored import AskedName, Copy, NameList, UpstreamPage
 from strongroom.core.model import File, Index, Lease, Project, SetupLink, Tombstone, User
 from strongroom.core.names import Filename, IndexName, ProjectName, ProjectPattern, TokenId, UserName
+from strongroom.core.ownership import StoreId
 from strongroom.core.promotions import Promotion
 from strongroom.core.replica import Followed
 from strongroom.core.reservations import Reservation
@@ -44,6 +45,7 @@ class State:
     promotions: dict[str, Promotion] = field(default_factory=dict)
     followed: dict[int, Followed] = field(default_factory=dict)
     turns: dict[str, Turn] = field(default_factory=dict)
+    store_ids: dict[int, StoreId] = field(default_factory=dict)
     is_writable: bool = False
 
     def copy(self) -> State:

@@ -32,6 +32,7 @@ from strongroom.adapters.sql.tables.names import SqlAskedNames, SqlNameLists
 from strongroom.adapters.sql.tables.projects import SqlProjects
 from strongroom.adapters.sql.tables.promotions import SqlPromotions
 from strongroom.adapters.sql.tables.reservations import SqlReservations
+from strongroom.adapters.sql.tables.store import SqlStoreIds
 from strongroom.adapters.sql.tables.tokens import SqlTokens
 from strongroom.adapters.sql.tables.turns import SqlTurns
 from strongroom.adapters.sql.tables.upstream_pages import SqlUpstreamPages
@@ -142,6 +143,7 @@ class SqlCatalog:
             promotions=SqlPromotions(connection),
             followed=SqlFollowed(connection),
             turns=SqlTurns(connection),
+            store=SqlStoreIds(connection),
         )
 
     def _close(self) -> None:

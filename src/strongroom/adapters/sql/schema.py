@@ -310,5 +310,6 @@ store = Table(
     metadata,
     Column("only_row", Integer, primary_key=True, autoincrement=False),
     Column("store_id", Text, nullable=False),
+    Column("is_marked", Boolean, nullable=False),
 )
-"""Which store of blobs is this catalog's: the blobs carry the same id."""
+"""Which store of blobs is this catalog's: the blobs carry the same id, once `is_marked` says so."""

@@ -17,6 +17,7 @@ def upgrade() -> None:
         "store",
         sa.Column("only_row", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("store_id", sa.Text, nullable=False),
+        sa.Column("is_marked", sa.Boolean, nullable=False),
     )
     for table in ("files", "copies"):
         for column in ("sha256", "metadata_sha256", "provenance_sha256"):
