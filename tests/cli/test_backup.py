@@ -42,8 +42,12 @@ def test_a_backup_is_made_listed_proved_and_restored(shelf: Program, other: Prog
     assert (listed["name"], listed["fault"]) == (made["name"], "")
     assert made["name"] in shelf.done("backup", "list", target)
     assert "is good" in shelf.run("backup", "verify", target).stderr
-    assert shelf.json("backup", "verify", target, "--name", made["name"])["chain"] == "whole"
-    assert "Restored the backup" in other.run("backup", "restore", target).stderr
+    proved = shelf.json("backup", "verify", target, "--name", made["name"])
+    assert (proved["chain"], proved["origin"]) == ("whole", "proved by the key")
+    assert "origin not checked" not in other.run("backup", "verify", target).stderr
+    restored = other.run("backup", "restore", target)
+    assert "Restored the backup" in restored.stderr
+    assert "nothing proves who made the backup" in restored.stderr
     assert (other.data / "secret.key").read_bytes() == (shelf.data / "secret.key").read_bytes()
     assert other.done("audit", "verify") == shelf.done("audit", "verify")
     assert other.run("verify").exit_code == 0
@@ -64,7 +68,9 @@ def test_without_secrets_the_key_is_brought_by_hand(shelf: Program, other: Progr
     refused = other.run("backup", "restore", target)
     assert (refused.exit_code, "has another key" in refused.stderr) == (1, True)
     key.write_bytes((shelf.data / "secret.key").read_bytes())
-    assert "Credentials of upstreams are not in it" in other.run("backup", "restore", target).stderr
+    restored = other.run("backup", "restore", target)
+    assert "Credentials of upstreams are not in it" in restored.stderr
+    assert "nothing proves" not in restored.stderr
     assert other.run("audit", "verify").exit_code == 0
 
 
@@ -107,6 +113,32 @@ def test_what_the_store_lost_is_told(shelf: Program, target: str) -> None:
     incomplete = shelf.run("backup", "create", target)
     assert (incomplete.exit_code, "1 blobs are missing or damaged" in incomplete.stderr) == (1, True)
     assert shelf.json("backup", "list", target)[0]["missing_blobs"] == 1
+
+
+def test_what_a_backup_lacks_is_told(shelf: Program, other: Program, target: str) -> None:
+    """It is restored only when that is asked for, and the command ends with 1 all the same."""
+    shelf.done("backup", "create", target, "--with-secrets")
+    (blob,) = (path for path in Path(target, "blobs").rglob("*") if path.is_file())
+    blob.write_bytes(b"rotten")
+    refused = other.run("backup", "restore", target)
+    assert (refused.exit_code, "--incomplete" in refused.stderr) == (5, True)
+    restored = other.run("backup", "restore", target, "--incomplete")
+    assert restored.exit_code == 1
+    assert f"The restored store lacks 1 blobs ({blob.name}): they are not in the backup, or damaged" in restored.stderr
+    assert other.done("audit", "verify") == shelf.done("audit", "verify")
+
+
+def test_a_backup_that_somebody_else_made_is_refused(shelf: Program, other: Program, target: str) -> None:
+    """Though its digests fit."""
+    shelf.done("backup", "create", target)
+    (proof,) = Path(target).rglob("manifest.hmac")
+    proof.unlink()
+    assert "manifest.hmac: it does not prove" in shelf.run("backup", "verify", target).stdout
+    other.data.mkdir(mode=0o700)
+    (other.data / "secret.key").write_bytes((shelf.data / "secret.key").read_bytes())
+    (other.data / "secret.key").chmod(0o600)
+    refused = other.run("backup", "restore", target)
+    assert (refused.exit_code, "does not prove that a server with this key made" in refused.stderr) == (5, True)
 
 
 def test_many_files_are_restored_quickly(store: Program, other: Program, target: str) -> None:

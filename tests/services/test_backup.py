@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,10 +71,10 @@ def test_a_restored_store_is_the_old_one(stock: Stock, empty: Stock, target: Mem
 
 
 def test_no_table_is_forgotten(stock: Stock, target: MemoryTarget) -> None:
-    """Whatever table the catalog has or will have is in a backup, two excepted, which are about this minute."""
+    """Whatever table the catalog has or will have is in a backup, but those about this minute and this place."""
     manifest = stock.create(target).manifest
     assert {table.shape.name for table in manifest.tables} | LEFT_OUT == set(stock.tables())
-    assert {"leases", "turns"} == LEFT_OUT
+    assert {"leases", "turns", "store"} == LEFT_OUT
 
 
 def test_each_column_of_digests_is_known(stock: Stock, target: MemoryTarget) -> None:
@@ -383,12 +383,73 @@ def test_a_damaged_blob_is_not_restored(stock: Stock, empty: Stock, target: Memo
     stock.create(target)
     path = blob_path(sha256_of(WHEEL))
     good, target.files[path] = target.files[path], WHEEL.upper().encode()
-    with pytest.raises(StorageFault, match="holds other bytes than it should"):
+    with pytest.raises(StorageFault, match=f"lacks 1 blobs \\({sha256_of(WHEEL)}\\), so nothing was restored"):
         wait(empty.backups.restore(OPERATOR, target))
-    assert empty.look(lambda tx: tx.users.list()) == ()
+    assert not any(empty.tables().values())
     assert sha256_of(WHEEL) not in empty.stored()
     target.files[path] = good
     assert wait(empty.backups.restore(OPERATOR, target)).blobs == 5
+
+
+def test_what_is_left_of_a_backup_is_restored_when_asked_for(stock: Stock, empty: Stock, target: MemoryTarget) -> None:
+    """All but what it lacked from the start, and what the target has lost or damaged since; each is named."""
+    wait(stock.blobs.remove(sha256_of("metadata")))
+    stock.create(target)
+    with pytest.raises(StorageFault, match=f"lacks 1 blobs \\({sha256_of('metadata')}\\)"):
+        wait(empty.backups.restore(OPERATOR, target))
+    assert empty.stored() == set()
+    del target.files[blob_path(sha256_of(SDIST))]
+    target.files[blob_path(sha256_of(WHEEL))] = b"rotten"
+    report = wait(empty.backups.restore(OPERATOR, target, accepts_missing=True))
+    lost = {sha256_of(text) for text in ("metadata", SDIST, WHEEL)}
+    assert (set(report.missing), report.blobs) == (lost, 2)
+    assert empty.stored() == BLOBS - lost
+    assert carried(empty.tables()) == carried(stock.tables())
+
+
+def test_a_store_that_cannot_keep_bytes_ends_the_restore(
+    stock: Stock, empty: Stock, target: MemoryTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is no fault of the backup: nothing is passed over."""
+
+    async def fail(_: object) -> None:
+        raise StorageFault("blob-fault", "Storing a blob failed")
+
+    stock.create(target)
+    monkeypatch.setattr(empty.blobs, "keep", fail)
+    with pytest.raises(StorageFault, match="Storing a blob failed"):
+        wait(empty.backups.restore(OPERATOR, target, accepts_missing=True))
+    assert not any(empty.tables().values())
+
+
+def test_blobs_are_leased_until_rows_name_them(stock: Stock, empty: Stock) -> None:
+    """A server that runs already sweeps what nobody needs: nothing of this. The lease ends with the restore."""
+    leased: list[set[str]] = []
+
+    class Watched(MemoryTarget):
+        async def read(self, path: str) -> AsyncIterator[bytes]:
+            if path.startswith("blobs/"):
+                leases = await empty.catalog.read(lambda tx: tx.leases.list())
+                leased.append({sha256 for lease in leases for sha256 in lease.sha256})
+            async for chunk in super().read(path):
+                yield chunk
+
+    target = Watched()
+    stock.create(target)
+    wait(empty.backups.restore(OPERATOR, target))
+    assert leased == [BLOBS] * 5
+    assert empty.look(lambda tx: tx.leases.list()) == ()
+
+
+def test_a_restore_waits_for_a_removal(stock: Stock, empty: Stock, target: MemoryTarget) -> None:
+    """Bytes that are being removed at this moment are relied on by nobody."""
+    stock.create(target)
+    removal = make_removal("x", [sha256_of(SDIST)], now=empty.clock.now())
+    empty.change(lambda tx: tx.leases.add(removal))
+    with pytest.raises(Unavailable, match="being removed"):
+        wait(empty.backups.restore(OPERATOR, target))
+    assert empty.stored() == set()
+    assert empty.look(lambda tx: tx.users.list()) == ()
 
 
 def test_progress_is_told(stock: Stock, target: MemoryTarget) -> None:

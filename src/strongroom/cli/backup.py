@@ -7,6 +7,7 @@ only where no key file is yet.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,14 +84,14 @@ def list_(target: str) -> None:
 @_target
 @_name
 def verify(target: str, *, name: str | None) -> None:
-    """Prove a backup without restoring it: every byte, every row, and the audit log where the key is at hand."""
+    """Prove a backup without restoring it: every byte and row; with the key at hand also who made it, and the log."""
     from strongroom.services.backup import verify_backup
 
     with showing_progress("Checking files") as progress:
         report = asyncio.run(verify_backup(open_target(target), name, keys=_keys(), progress=progress))
     if wants_json():
         faults = [{"where": fault.where, "problem": fault.problem} for fault in report.faults]
-        print_json({**_view(report.manifest), "chain": report.chain, "faults": faults})
+        print_json({**_view(report.manifest), "chain": report.chain, "origin": report.origin, "faults": faults})
     else:
         for fault in report.faults:
             click.echo(f"{fault.where}: {fault.problem}")
@@ -102,21 +103,33 @@ def verify(target: str, *, name: str | None) -> None:
             hint="Make a new one. A damaged blob is copied again once its file is removed from the target.",
         )
     told = f"The backup {report.manifest.name} is good: {report.rows} rows, {report.blobs} blobs"
-    remark(f"{told}, {report.read_bytes} bytes read; audit log {report.chain}.")
+    remark(f"{told}, {report.read_bytes} bytes read; audit log {report.chain}; origin {report.origin}.")
 
 
 @group.command()
 @_target
 @_name
-def restore(target: str, *, name: str | None) -> None:
+@click.option("--incomplete", is_flag=True, help="Also from a backup that lacks files, or has damaged ones.")
+def restore(target: str, *, name: str | None, incomplete: bool) -> None:
     """Fill an empty store from a backup: of the same kind or the other, as --data and the settings say."""
+    from strongroom.services.backup import name_some
+
     with showing_progress("Restoring files") as progress:
-        report = asyncio.run(_restore(chosen_settings(), open_target(target), name=name, progress=progress))
-    view = {**_view(report.manifest), "restored_rows": report.rows, "restored_blobs": report.blobs}
+        wanted = _Wanted(open_target(target), name, accepts_missing=incomplete)
+        report = asyncio.run(_restore(chosen_settings(), wanted, progress=progress))
+    view: View = {**_view(report.manifest), "restored_rows": report.rows, "restored_blobs": report.blobs}
+    view["missing_blobs"] = len(report.missing)
     told = f"Restored the backup {report.manifest.name}: {report.rows} rows, {report.blobs} blobs"
     print_done(view, f"{told}. `strongroom verify` and `strongroom audit verify` prove it.")
     if not report.manifest.has_secrets:
         remark("Credentials of upstreams are not in it: set them again with `strongroom index set`.")
+    if report.missing:
+        raise Ended(
+            REFUSED,
+            code="backup-incomplete",
+            message=f"The restored store lacks {name_some(report.missing)}: they are not in the backup, or damaged",
+            hint="`strongroom verify` names the files that need them.",
+        )
 
 
 def open_target(text: str) -> BackupTarget:
@@ -130,16 +143,32 @@ def open_target(text: str) -> BackupTarget:
     return DirectoryTarget(Path(text).absolute())
 
 
-async def _restore(settings: Settings, target: BackupTarget, *, name: str | None, progress: Report) -> RestoreReport:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which backup is to be restored; the newest one when it has no name."""
+
+    target: BackupTarget
+    name: str | None
+    accepts_missing: bool
+
+
+async def _restore(settings: Settings, wanted: _Wanted, *, progress: Report) -> RestoreReport:
     from strongroom.bootstrap import local_operator, make_data_directory, open_store
     from strongroom.services.backup import read_backup
 
-    manifest = await read_backup(target, name)
+    manifest = await read_backup(wanted.target, wanted.name)
     make_data_directory(settings.directory)
     if not _has_key(settings):
-        await _bring_key(_key_path(settings), target, manifest=manifest)
+        await _bring_key(_key_path(settings), wanted.target, manifest=manifest)
+        remark("The key came from the target, so nothing proves who made the backup: whoever can write there could.")
     async with open_store(settings) as services:
-        return await services.backups.restore(local_operator(), target, name=manifest.name, progress=progress)
+        return await services.backups.restore(
+            local_operator(),
+            wanted.target,
+            name=manifest.name,
+            accepts_missing=wanted.accepts_missing,
+            progress=progress,
+        )
 
 
 async def _bring_key(path: Path, target: BackupTarget, *, manifest: Manifest) -> None:

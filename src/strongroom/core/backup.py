@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
@@ -19,7 +19,11 @@ from strongroom.core.errors import InvalidRequest, StorageFault
 from strongroom.core.names import Sha256
 
 FORMAT = 1
-MANIFEST, MANIFEST_DIGEST = "manifest.json", "manifest.sha256"
+MANIFEST, MANIFEST_DIGEST, MANIFEST_PROOF = "manifest.json", "manifest.sha256", "manifest.hmac"
+MANIFEST_KEY = "backup manifest"
+"""The purpose of the derived key under which a manifest proves that the server with this key wrote it."""
+SUFFIX = ".jsonl.zst"
+BLOBS_FILE = f"blobs{SUFFIX}"
 KEY_FILE = "secret.key"
 KEY_CHECK = "backup key check"
 """The purpose of the derived key by which a manifest tells which key it belongs to, without telling the key."""
@@ -38,6 +42,9 @@ SECRET_COLUMNS = frozenset({("indexes", "upstream_credentials"), (FOLLOWED, "cre
 
 NO_BYTES = frozenset({("tombstones", "sha256")})
 """Digests of bytes that need not be there any more; all other columns of digests name blobs."""
+
+Digest: TypeAlias = Annotated[Sha256, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+"""A digest in a file of a backup: reading refuses anything else, since paths are made of digests."""
 
 Value: TypeAlias = int | str | bool | bytes | None
 Row: TypeAlias = tuple[Value, ...]
@@ -62,9 +69,9 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
-    """A table and its columns, in the order of the values in a row."""
+    """A table and its columns, in the order of the values in a row; its file is called as it is."""
 
-    name: str
+    name: Annotated[str, msgspec.Meta(pattern=r"\A[a-z_]+\Z")]
     columns: tuple[Column, ...]
 
     def position(self, column: str) -> int | None:
@@ -76,7 +83,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """A file of a backup beside its manifest: zstd over JSON Lines."""
 
     filename: str
-    sha256: Sha256
+    sha256: Digest
     size_bytes: int
     lines: int
 
@@ -91,7 +98,7 @@ class TablePart(msgspec.Struct, frozen=True, kw_only=True):
 class BlobLine(msgspec.Struct, frozen=True, kw_only=True):
     """A line of the list of blobs."""
 
-    sha256: Sha256
+    sha256: Digest
     size_bytes: int
 
 
@@ -111,8 +118,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     tables: tuple[TablePart, ...]
     blobs: Part
     blob_bytes: int
-    missing: tuple[Sha256, ...] = ()
-    key_sha256: str = ""
+    missing: tuple[Digest, ...] = ()
+    key_sha256: Digest | None = None
     format: int = FORMAT
 
     @property
@@ -168,26 +175,45 @@ def named_blobs(shape: Shape, row: Row) -> tuple[Sha256, ...]:
     )
 
 
+def demand_digests(shape: Shape, row: Row) -> Row:
+    """Return the row if what stands in its columns of digests are some; raises `StorageFault`."""
+    for column, value in zip(shape.columns, row, strict=True):
+        is_digest = column.name == "sha256" or column.name.endswith("_sha256")
+        if is_digest and value is not None and not (isinstance(value, str) and _DIGEST.fullmatch(value)):
+            raise _damaged(f"A row of the table '{shape.name}' has a digest that is none")
+    return row
+
+
 def render_manifest(manifest: Manifest) -> bytes:
     """Return the manifest as it is stored."""
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
 def parse_manifest(raw: bytes) -> Manifest:
-    """Read a stored manifest; raises `StorageFault` for one that is damaged or of a newer format."""
+    """Read a stored manifest; raises `StorageFault` for one that is damaged or of a newer format.
+
+    Whoever reads on opens files by what it says: so each part has the one name that it may have.
+    """
     try:
         told = msgspec.json.decode(raw, type=_Version)
         if told.format == FORMAT:
-            return msgspec.json.decode(raw, type=Manifest)
+            return _with_own_names(msgspec.json.decode(raw, type=Manifest))
     except msgspec.MsgspecError as fault:
-        raise StorageFault(
-            "backup-damaged", f"The manifest of the backup cannot be read: {fault}", "Use another backup."
-        ) from fault
+        raise _damaged(f"The manifest of the backup cannot be read: {fault}") from fault
     raise StorageFault(
         "backup-newer",
         f"The backup has format {told.format}, and this program reads format {FORMAT}",
         "Use the version of Strongroom that made it, or a newer one.",
     )
+
+
+def _with_own_names(manifest: Manifest) -> Manifest:
+    named = [(table.part.filename, f"{table.shape.name}{SUFFIX}") for table in manifest.tables]
+    named.append((manifest.blobs.filename, BLOBS_FILE))
+    wrong = [told for told, own in named if told != own]
+    if wrong or len(set(named)) < len(named):
+        raise _damaged("The manifest of the backup gives a file a name that is not its own, or gives it twice")
+    return manifest
 
 
 class _Version(msgspec.Struct):
@@ -199,14 +225,24 @@ def render_digest(digest: str) -> bytes:
     return f"{digest}  {MANIFEST}\n".encode()
 
 
+def render_proof(proof: str) -> bytes:
+    """Return the line by which a manifest proves who wrote it: HMAC-SHA256 (RFC 2104) under a key of the server's."""
+    return f"{proof}  {MANIFEST}\n".encode()
+
+
 def backup_name(now: datetime) -> str:
     """Return the name of a backup made at that time in UTC: names sort as times do."""
     return f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z"
 
 
+def is_backup_name(raw: str) -> bool:
+    """Return whether `backup_name` makes such names."""
+    return _NAME.fullmatch(raw) is not None
+
+
 def parse_backup_name(raw: str) -> str:
     """Return the name; raises `InvalidRequest` for what `backup_name` never makes."""
-    if _NAME.fullmatch(raw) is None:
+    if not is_backup_name(raw):
         raise InvalidRequest(
             "backup-name", f"'{raw}' is no backup's name", "Names look like 20260105T120000.000Z: see `backup list`."
         )
@@ -240,4 +276,9 @@ def find_misfit(carried: Shape, stored: Shape | None) -> str | None:
     return f"'{carried.name}' needs the column '{required[0]}'" if required else None
 
 
+def _damaged(message: str) -> StorageFault:
+    return StorageFault("backup-damaged", message, "Use another backup.")
+
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z", re.ASCII)

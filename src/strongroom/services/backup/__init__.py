@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from strongroom.services.backup.creating import CreateReport
 from strongroom.services.backup.reading import Backup, fetch_key, is_key_of, list_backups, read_backup
-from strongroom.services.backup.restoring import RestoreReport
+from strongroom.services.backup.restoring import RestoreReport, name_some
 from strongroom.services.backup.use_cases import Backups
 from strongroom.services.backup.verifying import (
     BackupFault,
     ChainState,
     KeyRing,
+    Origin,
     VerifyReport,
     verify_backup,
 )
@@ -25,11 +26,13 @@ __all__ = [
     "ChainState",
     "CreateReport",
     "KeyRing",
+    "Origin",
     "RestoreReport",
     "VerifyReport",
     "fetch_key",
     "is_key_of",
     "list_backups",
+    "name_some",
     "read_backup",
     "verify_backup",
 ]

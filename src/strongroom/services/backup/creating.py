@@ -18,11 +18,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 from strongroom.core.backup import (
+    BLOBS_FILE,
     FOLLOWED,
     KEY_CHECK,
     KEY_FILE,
     MANIFEST,
     MANIFEST_DIGEST,
+    MANIFEST_PROOF,
+    SUFFIX,
     BlobLine,
     Carrier,
     Manifest,
@@ -43,13 +46,13 @@ from strongroom.core.names import Sha256
 from strongroom.core.removals import BEING_REMOVED, demand_not_removed
 from strongroom.ports import Blobs, Catalog, Clock, Secrets, Transaction
 from strongroom.ports.backup import BackupTarget, Contents, Tables
-from strongroom.services.backup.lines import SUFFIX, write_lines
+from strongroom.services.backup.lines import write_lines
+from strongroom.services.backup.reading import prove_manifest
 from strongroom.services.backup.transfer import Progress, checked, each, file_chunks, once
 
 LEASE_LIFETIME = timedelta(days=7)
 """How long a sweep spares the blobs of a backup that died; one that runs ends its lease itself."""
 _SNAPSHOTS = 3
-_BLOBS = f"blobs{SUFFIX}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ class Creating:
                 lines = [BlobLine(sha256=sha256, size_bytes=stored[sha256]) for sha256 in sorted(stored)]
                 copied, damaged = await self._copy_blobs(lines, progress)
             lines = [line for line in lines if line not in damaged]
-            part = write_lines(folder / _BLOBS, lines)
+            part = write_lines(folder / BLOBS_FILE, lines)
             manifest = Manifest(
                 name=name,
                 created_at=now,
@@ -114,7 +117,7 @@ class Creating:
                 blobs=part,
                 blob_bytes=sum(line.size_bytes for line in lines),
                 missing=tuple(sorted(snapshot.named - {line.sha256 for line in lines})),
-                key_sha256="" if self.key is None else hashlib.sha256(self.key).hexdigest(),
+                key_sha256=None if self.key is None else Sha256(hashlib.sha256(self.key).hexdigest()),
             )
             await self._write(manifest, folder)
         return CreateReport(manifest, len(lines), len(copied), sum(line.size_bytes for line in copied))
@@ -230,6 +233,8 @@ class Creating:
         raw = render_manifest(manifest)
         seal = render_digest(hashlib.sha256(raw).hexdigest())
         await self.target.write(backup_path(manifest.name, MANIFEST_DIGEST), once(seal))
+        proof = prove_manifest(raw, self.secrets)
+        await self.target.write(backup_path(manifest.name, MANIFEST_PROOF), once(proof))
         await self.target.write(backup_path(manifest.name, MANIFEST), once(raw))
 
 

@@ -26,7 +26,6 @@ else:
 
 T = TypeVar("T")
 
-SUFFIX = ".jsonl.zst"
 _TYPES: dict[Kind, type] = {Kind.INTEGER: int, Kind.TEXT: str, Kind.BOOLEAN: bool, Kind.BYTES: bytes}
 _encoder = msgspec.json.Encoder()
 

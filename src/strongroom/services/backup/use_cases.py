@@ -57,15 +57,31 @@ class Backups:
         return await work.create(progress)
 
     async def restore(
-        self, caller: Caller, target: BackupTarget, *, name: str | None = None, progress: Progress | None = None
+        self,
+        caller: Caller,
+        target: BackupTarget,
+        *,
+        name: str | None = None,
+        accepts_missing: bool = False,
+        progress: Progress | None = None,
     ) -> RestoreReport:
-        """Fill the empty store from that backup, or the newest.
+        """Fill the empty store from that backup, or the newest; with `accepts_missing` also from what is left of it.
 
         Raises `NotFound`, `Conflict` for a store that is not empty, one that has another key or
-        a backup that does not fit this program, and `StorageFault` for a damaged one.
+        a backup that does not fit this program, and `StorageFault` for a damaged or
+        incomplete one, or one that no server with this key made.
         """
         await self._demand(caller)
-        return await Restoring(self.tables, self.blobs, self.secrets, target).restore(name, progress)
+        work = Restoring(
+            tables=self.tables,
+            catalog=self.catalog,
+            blobs=self.blobs,
+            clock=self.clock,
+            secrets=self.secrets,
+            target=target,
+            accepts_missing=accepts_missing,
+        )
+        return await work.restore(name, progress)
 
     async def _demand(self, caller: Caller) -> None:
         await self.catalog.read(lambda tx: caller.demand(Right.ADMINISTER, SERVER, indexes=tx.indexes.list()))

@@ -1,8 +1,9 @@
 """Proving a backup without restoring it: from the seal of its manifest down to each byte and each row.
 
 Collects what it finds instead of stopping. Decides when the audit chain can be computed
-anew: with the key that the backup carries, or else the store's own where it is the
-same. Without a key only its gaps are looked for, and the report says so.
+anew, and who wrote the backup: with the store's own key, or else with the one that the
+backup carries, which proves nothing to whom it was made to deceive. Without a key only
+damage and gaps are found, and the report says so.
 """
 
 from __future__ import annotations
@@ -13,14 +14,24 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from strongroom.core.backup import BlobLine, Manifest, Row, Shape, TablePart, blob_path, named_blobs
+from strongroom.core.backup import (
+    MANIFEST_PROOF,
+    BlobLine,
+    Manifest,
+    Row,
+    Shape,
+    TablePart,
+    blob_path,
+    demand_digests,
+    named_blobs,
+)
 from strongroom.core.errors import StorageFault
 from strongroom.core.names import Sha256
 from strongroom.ports import Secrets
 from strongroom.ports.backup import BackupTarget
 from strongroom.services.backup.chain import ChainReader
 from strongroom.services.backup.lines import read_items, read_rows
-from strongroom.services.backup.reading import fetch_key, fetch_part, is_key_of, read_backup
+from strongroom.services.backup.reading import Sealed, fetch_key, fetch_part, is_key_of, read_sealed
 from strongroom.services.backup.transfer import Progress, checked, each
 
 
@@ -30,6 +41,15 @@ class ChainState(StrEnum):
     WHOLE = "whole"
     BROKEN = "broken"
     NO_KEY = "not computed: the key is not at hand"
+
+
+class Origin(StrEnum):
+    """What is known about who wrote the backup."""
+
+    PROVED = "proved by the key"
+    CARRIED_KEY = "proved only by the key that it carries itself"
+    NO_KEY = "not checked: the key is not at hand"
+    DISPROVED = "disproved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +69,7 @@ class VerifyReport:
     blobs: int
     read_bytes: int
     chain: ChainState
+    origin: Origin
     faults: tuple[BackupFault, ...]
 
 
@@ -60,14 +81,16 @@ async def verify_backup(
     Raises `NotFound`, and `StorageFault` when the manifest itself is not what was written:
     then there is nothing to hold the rest against.
     """
-    manifest = await read_backup(target, name)
+    sealed = await read_sealed(target, name)
+    manifest = sealed.manifest
     work = _Verifying(target, manifest)
     secrets = await work.find_secrets(keys)
+    origin = work.judge_origin(sealed, secrets, is_own=secrets is keys.own)
     with tempfile.TemporaryDirectory(prefix="strongroom-verify-") as made:
         rows, chain = await work.check_tables(Path(made), secrets)
         lines = await work.check_list(Path(made))
     read_bytes = await work.check_blobs(lines, progress)
-    return VerifyReport(manifest, rows, len(lines), read_bytes, chain, tuple(work.faults))
+    return VerifyReport(manifest, rows, len(lines), read_bytes, chain, origin, tuple(work.faults))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +102,7 @@ class KeyRing:
 
     def find(self, manifest: Manifest, carried: bytes | None) -> Secrets | None:
         """Return the key that the backup was made with, None when it is not at hand."""
-        candidates = (None if carried is None else self.open_key(carried), self.own)
+        candidates = (self.own, None if carried is None else self.open_key(carried))
         return next((found for found in candidates if found is not None and is_key_of(found, manifest)), None)
 
 
@@ -100,6 +123,15 @@ class _Verifying:
         if carried is not None and not is_key_of(keys.open_key(carried), self.manifest):
             self.faults.append(BackupFault("secret.key", "it is not the key that the backup was made with"))
         return found
+
+    def judge_origin(self, sealed: Sealed, secrets: Secrets | None, *, is_own: bool) -> Origin:
+        """Return who wrote the manifest, which holds the digests of all the rest."""
+        if secrets is None:
+            return Origin.NO_KEY
+        if sealed.is_proved_by(secrets):
+            return Origin.PROVED if is_own else Origin.CARRIED_KEY
+        self.faults.append(BackupFault(MANIFEST_PROOF, "it does not prove that this server wrote the manifest"))
+        return Origin.DISPROVED
 
     async def check_tables(self, folder: Path, secrets: Secrets | None) -> tuple[int, ChainState]:
         rows = 0
@@ -155,7 +187,7 @@ class _Verifying:
 
     def _note_blobs(self, shape: Shape, rows: Iterator[Row]) -> Iterator[Row]:
         for row in rows:
-            self.named.update(named_blobs(shape, row))
+            self.named.update(named_blobs(shape, demand_digests(shape, row)))
             yield row
 
     def _add(self, where: str, fault: StorageFault) -> None:
