@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import msgspec
 
 from strongroom.cli.main import cli
-from strongroom.config import ENVIRONMENT_PREFIX, Settings, describe_settings
+from strongroom.config import ENVIRONMENT_PREFIX, default_settings, describe_settings
 from tests.access_matrix.demands import DEMANDS
 
 _SETTINGS_HEAD = """# Settings
 
 Made by `python -m tests.reference_pages`. A flag of `strongroom serve` counts before the variable, the variable before
 the line in `strongroom.toml` (in the directory where the program starts), the line before the default.
+Defaults are written as a variable takes them; in a line text stands in quotes. A switch is `yes`, `on`, `true`, `1`, or
+it is `no`, `off`, `false`, `0`.
 
 | line | variable | default | what it is |
 |---|---|---|---|
@@ -50,6 +51,8 @@ _NEEDS = {
     "own-token": "the token's owner, or `administer` on the server",
     "own-rotation": "the token's owner, or `administer` on the server",
 }
+_OPEN_TO = {"/metrics": "`metrics_networks`"}
+"""What a route's `open_networks` are, by its path."""
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -66,7 +69,7 @@ def settings_page() -> str:
     """Return docs/settings.md."""
     rows = [
         f"| `{name}` | `{ENVIRONMENT_PREFIX}{name.upper()}` | {_shown(default)} | {describe_settings()[name]} |"
-        for name, default in msgspec.to_builtins(Settings()).items()
+        for name, default in default_settings().items()
     ]
     return _SETTINGS_HEAD + "\n".join(rows) + "\n"
 
@@ -76,6 +79,8 @@ def urls_page() -> str:
     methods: dict[tuple[str, str], list[str]] = {}
     for (method, path), demand in DEMANDS.items():
         needed = _NEEDS.get(demand.on) or f"`{demand.right}` on the {demand.on}"
+        if path in _OPEN_TO:
+            needed += f"; without a token whoever {_OPEN_TO[path]} names"
         methods.setdefault((path, needed), []).append(method)
     rows = [f"| `{path}` | {', '.join(found)} | {needed} |" for (path, needed), found in methods.items()]
     return _URLS_HEAD + "\n".join(rows) + "\n"
@@ -91,8 +96,8 @@ def _helps(command: click.Command, path: str, *, parent: click.Context | None) -
             yield from _helps(child, f"{path} {name}", parent=context)
 
 
-def _shown(default: object) -> str:
-    return "nothing" if default in ("", ()) else f"`{default}`"
+def _shown(default: str) -> str:
+    return f"`{default}`" if default else "nothing"
 
 
 PAGES = {"commands.md": commands_page, "settings.md": settings_page, "urls.md": urls_page}

@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from strongroom.core.errors import ConfigurationFault, InvalidName, InvalidRequest
 from strongroom.core.names import IndexName, parse_index_name
+from strongroom.core.ownership import Places
 from strongroom.core.upstream_url import check_upstream_url
 
 ENVIRONMENT_PREFIX = "STRONGROOM_"
@@ -75,7 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(
             description="networks that may read /metrics without a token, separated by commas; none: no network. "
-            "Through a proxy that is not trusted, nobody may"
+            "Through a proxy that is not trusted, nobody may; it must show itself by a header such as X-Forwarded-For"
         ),
     ] = ("127.0.0.0/8", "::1/128")
     tls_certificate: Annotated[
@@ -111,6 +112,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def key_path(self) -> Path | None:
         """Return the key file as a path; None where it is the one in the data directory."""
         return Path(self.key_file).absolute() if self.key_file else None
+
+    @property
+    def places(self) -> Places:
+        """Return where the stores are, without credentials."""
+        catalog = self.database_url.rpartition("@")[2].partition("?")[0].removeprefix("sqlite:///")
+        return Places(catalog, self.blobs or str(self.directory / "blobs"))
 
     @property
     def database_url(self) -> str:
@@ -194,6 +201,11 @@ def export_settings(settings: Settings) -> None:
     os.environ.update(settings_environment(settings))
 
 
+def default_settings() -> dict[str, str]:
+    """Return the defaults by name, written as a variable takes them; empty where there is none."""
+    return {name: _as_text(value) for name, value in msgspec.to_builtins(Settings()).items()}
+
+
 def describe_settings() -> dict[str, str]:
     """Return what each setting is for, by its name."""
     return {name: _description(_HINTS[name]) for name in Settings.__struct_fields__}
@@ -223,6 +235,8 @@ def _convert(name: str, value: object, *, source: str, faults: list[str]) -> obj
         faults.append(f"there is no setting '{name}'")
         return None
     shown = f"{source}{_variable(name) if source else name}"
+    if _HINTS[name].__origin__ is bool and isinstance(value, str):
+        value = _SWITCH.get(value.strip().lower(), value)
     if name in _LISTS and isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     try:
@@ -286,6 +300,7 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _USERINFO = re.compile(r"//.*@")
 _QUERY = re.compile(r"\?[^'\"]*")
+_SWITCH = {"yes": True, "on": True, "true": True, "1": True, "no": False, "off": False, "false": False, "0": False}
 _LISTS = ("trusted_proxies", "upstream_networks", "metrics_networks")
 _CHECKS: dict[str, Callable[[object], object]] = {
     "blobs": _check_blobs,
@@ -304,6 +319,8 @@ def _variable(name: str) -> str:
 
 
 def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 

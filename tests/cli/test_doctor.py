@@ -125,7 +125,8 @@ def look(given: dict[str, object], *, now: datetime | None = None) -> list[Findi
 @pytest.mark.parametrize(
     ("given", "what", "grade", "word"),
     [
-        ({}, "proxies", Grade.GOOD, "none"),
+        ({}, "proxies", Grade.GOOD, "none is expected; one that adds no X-Forwarded-For"),
+        ({"metrics_networks": "none"}, "proxies", Grade.GOOD, "none, and none is expected"),
         ({"trusted_proxies": "10.0.0.0/8", "public_url": "https://p.example"}, "proxies", Grade.GOOD, "10.0.0.0/8"),
         ({"trusted_proxies": "10.0.0.0/8,::/0"}, "proxies", Grade.FAULT, "any address"),
         ({"public_url": "https://p.example"}, "proxies", Grade.WARNING, "seem to have its address"),

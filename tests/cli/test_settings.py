@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.config import Settings, describe_settings, export_settings, load_settings, settings_environment
+from strongroom.config import (
+    Settings,
+    default_settings,
+    describe_settings,
+    export_settings,
+    load_settings,
+    settings_environment,
+)
 from strongroom.core.errors import ConfigurationFault
 
 
@@ -183,6 +190,38 @@ def test_tls_is_a_certificate_with_its_key_or_one_made_here() -> None:
     for wrong in ({"tls_key": "k.pem"}, {"tls_certificate": "c.pem"}, {**pair, "tls_self_signed": True}):
         with pytest.raises(ConfigurationFault, match="tls_"):
             load_settings(wrong)
+
+
+@pytest.mark.parametrize(
+    ("word", "meaning"),
+    [(word, True) for word in ("yes", "on", "true", "1", "True", " YES ")]
+    + [(word, False) for word in ("no", "off", "false", "0", "False")],
+)
+def test_a_switch_is_on_or_off_in_any_usual_word(
+    word: str,
+    meaning: bool,  # noqa: FBT001 - a case
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`STRONGROOM_JOBS=no` is what anybody would write; so is `jobs = "no"`."""
+    monkeypatch.setenv("STRONGROOM_JOBS", word)
+    assert load_settings().jobs is meaning
+    assert load_settings({"jobs": word}).jobs is meaning
+
+
+def test_a_switch_in_any_other_word_is_refused() -> None:
+    """It is neither, and the message names the setting."""
+    with pytest.raises(ConfigurationFault, match="jobs: "):
+        load_settings({"jobs": "perhaps"})
+
+
+def test_the_defaults_are_shown_as_they_can_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever copies the column of the documentation changes nothing."""
+    shown = default_settings()
+    for name, text in shown.items():
+        monkeypatch.setenv(f"STRONGROOM_{name.upper()}", text)
+
+    assert load_settings() == Settings()
+    assert (shown["jobs"], shown["offline"], shown["metrics_networks"]) == ("yes", "no", "127.0.0.0/8,::1/128")
 
 
 def test_the_host_that_a_certificate_must_name() -> None:

@@ -159,9 +159,11 @@ def look_at_proxies(settings: Settings) -> Iterator[Finding]:
     elif settings.proxies and not settings.public_url:
         found = "trusted_proxies names one, but public_url is empty: links lead past it"
         yield Finding("proxies", Grade.WARNING, found, "Set --public-url to the URL that clients use.")
+    elif settings.proxies:
+        yield Finding("proxies", Grade.GOOD, ", ".join(map(str, settings.proxies)))
     else:
-        shown = ", ".join(map(str, settings.proxies)) or "none, and none is expected"
-        yield Finding("proxies", Grade.GOOD, shown)
+        warned = "; one that adds no X-Forwarded-For would open /metrics" if settings.metrics_readers else ""
+        yield Finding("proxies", Grade.GOOD, f"none, and none is expected{warned}")
 
 
 def look_at_tls(settings: Settings, *, now: datetime) -> Iterator[Finding]:
