@@ -42,10 +42,11 @@ T = TypeVar("T")
 URL = "http://primary.example"
 OWN_TABLES = frozenset(
     {"leases", "setup_link", "turns", "followed"}  # what a process does now
+    | {"store"}  # which files belong to this catalog
     | {"upstream_pages", "copies", "name_lists", "asked_names"}  # what each server keeps of upstreams itself
 )
 """What is not copied; each other table is."""
-_OWN_FIELDS = (OWN_TABLES - {"setup_link"}) | {"setup_links", "is_writable"}
+_OWN_FIELDS = (OWN_TABLES - {"setup_link", "store"}) | {"setup_links", "store_ids", "is_writable"}
 
 
 class Site:
@@ -60,7 +61,7 @@ class Site:
         self.accounts = Accounts(self.catalog, FakePasswords(), clock)
         self.audit = Audit(self.catalog, self.secrets)
         self.exemptions = Exemptions(self.catalog, self.secrets, clock)
-        self.feed = ChangeFeed(self.catalog, self.blobs)
+        self.feed = ChangeFeed(self.catalog, self.blobs, self.secrets)
         self.indexes = Indexes(self.catalog, clock, FakeSeals())
         self.releases = Releases(self.catalog, clock)
         self.shield = Shield(self.catalog, clock)

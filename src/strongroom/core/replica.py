@@ -8,28 +8,27 @@ load, fetch or store anything.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
 from typing import Any
 
 import msgspec
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from strongroom.core.access import Grant, Scope, Token
 from strongroom.core.errors import Conflict, StorageFault
 from strongroom.core.events import Entry, chain_hash, encode_event, entry_body
-from strongroom.core.exemptions import Exemption
-from strongroom.core.model import File, Index, Project, Tombstone, User
-from strongroom.core.names import IndexName, Sha256, TokenId, UserName
-from strongroom.core.promotions import Promotion
-from strongroom.core.reservations import Reservation
-from strongroom.core.touched import ProjectKey
+from strongroom.core.replica_rows import Rows, are_about, demand_names
+from strongroom.core.touched import touched_by, unite
 
 FORMAT = 1
 MOST_EVENTS = 1000
+PAGE_KEY = "replica page"
+"""What the key is derived for with which a page is signed."""
+NONCE_HEADER = "Strongroom-Nonce"
+SIGNATURE_HEADER = "Strongroom-Signature"
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """`level_at` of a replica that never had all that its primary had."""
 
@@ -50,70 +49,6 @@ class Followed:
     def behind(self, now: datetime) -> timedelta | None:
         """Return for how long the primary's changes may be missing here; None: it never had all of them."""
         return None if self.level_at == NEVER else max(now - self.level_at, timedelta(0))
-
-
-class TokenRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A token on the wire, its networks as text."""
-
-    token_id: TokenId
-    owner: UserName
-    label: str
-    digest: bytes
-    scope: Scope
-    created_at: datetime
-    expires_at: datetime | None
-    networks: tuple[str, ...]
-    revoked_at: datetime | None
-    last_used_at: datetime | None
-    parent: TokenId | None
-
-    @classmethod
-    def of(cls, token: Token) -> TokenRow:
-        """Return the token's row."""
-        fields = {name: getattr(token, name) for name in cls.__struct_fields__ if name != "networks"}
-        return cls(**fields, networks=tuple(str(network) for network in token.networks))
-
-    def token(self) -> Token:
-        """Return the token; raises `ValueError` for networks that are none."""
-        fields = {name: getattr(self, name) for name in self.__struct_fields__ if name != "networks"}
-        return Token(**fields, networks=tuple(ip_network(text) for text in self.networks))
-
-
-class UserRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A user with all his grants."""
-
-    user: User
-    grants: tuple[Grant, ...]
-
-
-class Rows(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows as they stand. Of a `lost` index or project there is none any more.
-
-    `holders` are the indexes whose reservations are all here.
-    """
-
-    indexes: tuple[Index, ...] = ()
-    lost_indexes: tuple[IndexName, ...] = ()
-    holders: tuple[IndexName, ...] = ()
-    reservations: tuple[Reservation, ...] = ()
-    projects: tuple[Project, ...] = ()
-    lost_projects: tuple[ProjectKey, ...] = ()
-    files: tuple[File, ...] = ()
-    tombstones: tuple[Tombstone, ...] = ()
-    users: tuple[UserRow, ...] = ()
-    tokens: tuple[TokenRow, ...] = ()
-    exemptions: tuple[Exemption, ...] = ()
-    promotions: tuple[Promotion, ...] = ()
-
-    def needed_blobs(self) -> dict[Sha256, int | None]:
-        """Return the blobs that the files need, with their sizes where the files say them."""
-        needed: dict[Sha256, int | None] = {}
-        for file in self.files:
-            needed[file.sha256] = file.size_bytes
-            for sidecar in (file.metadata_sha256, file.provenance_sha256):
-                if sidecar is not None:
-                    needed.setdefault(sidecar, None)
-        return needed
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,7 +79,7 @@ def check_page(page: Page, *, key: bytes, since: int, since_hash: bytes) -> None
     """Return if the page continues the log that ends with `since`, each entry chained with the key.
 
     Raises `Conflict` for another server's log or an older one, `StorageFault` for entries
-    that were chained with another key, or changed.
+    that were chained with another key, or changed, and for rows that they are not about.
     """
     if page.since != since or page.head < since or not hmac.compare_digest(page.since_hash, since_hash):
         raise Conflict(
@@ -159,12 +94,35 @@ def check_page(page: Page, *, key: bytes, since: int, since_hash: bytes) -> None
         if entry.serial != serial or not hmac.compare_digest(chain_hash(key, previous, body=body), entry.chain_hash):
             raise StorageFault("replica-key", f"Change {serial} of the primary was not signed with this key", _KEY_HINT)
         previous = entry.chain_hash
+    if not are_about(page.rows, unite(touched_by(entry.event) for entry in page.entries)):
+        raise StorageFault(
+            "replica-rows",
+            f"The primary sent rows after change {since} that its changes are not about",
+            "Nothing of it was stored. Run the same version of Strongroom on both servers.",
+        )
 
 
 _KEY_HINT = (
     "Copy secret.key from the primary's data directory into this one; "
     "if it is the same, run `strongroom audit verify` on the primary."
 )
+
+
+def sign_page(key: bytes, body: bytes, *, nonce: str) -> str:
+    """Return what proves that a holder of the key gave these bytes as the answer to this one question (RFC 2104)."""
+    return hmac.new(key, nonce.encode() + b"\n" + body, hashlib.sha256).hexdigest()
+
+
+def check_signature(key: bytes, body: bytes, *, nonce: str, signature: str | None) -> None:
+    """Return if the bytes were signed so; raises `Conflict` for none, `StorageFault` for another signature."""
+    if not signature:
+        raise Conflict(
+            "replica-version",
+            "The primary does not sign its change feed",
+            "Run the same version of Strongroom on both servers; update the replica first.",
+        )
+    if not hmac.compare_digest(sign_page(key, body, nonce=nonce).encode(), signature.encode()):
+        raise StorageFault("replica-key", "The primary's answer was not signed with this key", _KEY_HINT)
 
 
 def encode_page(page: Page) -> bytes:
@@ -177,7 +135,7 @@ def decode_page(data: bytes) -> Page:
     try:
         page = _decoder.decode(data)
         if page.format == FORMAT:
-            return page
+            return _checked(page)
         reason = f"format {page.format}"
     except (msgspec.MsgspecError, ValueError) as fault:
         reason = str(fault)
@@ -186,6 +144,14 @@ def decode_page(data: bytes) -> Page:
         f"The primary's change feed cannot be read ({reason})",
         "Run the same version of Strongroom on both servers; update the replica first.",
     )
+
+
+def _checked(page: Page) -> Page:
+    """Return the page, if its names and networks are what they should be; raises `ValueError`."""
+    demand_names(page.rows, Rows)
+    for row in page.rows.tokens:
+        row.token()
+    return page
 
 
 def _encode_value(value: object) -> str:

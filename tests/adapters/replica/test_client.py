@@ -6,16 +6,19 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
 from strongroom.adapters.replica.client import HttpPrimary
-from strongroom.core.errors import Conflict, Forbidden, NotFound, StrongroomError, Unavailable
-from strongroom.core.replica import FORMAT, Page, Rows, encode_page
+from strongroom.core.errors import Conflict, Forbidden, NotFound, StorageFault, StrongroomError, Unavailable
+from strongroom.core.replica import FORMAT, Page, encode_page, sign_page
+from strongroom.core.replica_rows import Rows
 from tests.factories import sha256_of
 
 T = TypeVar("T")
+KEY = b"the shared key"
 EMPTY = Page(format=FORMAT, since=3, since_hash=bytes(32), head=3, entries=(), rows=Rows())
 
 
@@ -26,6 +29,8 @@ class Stand(ThreadingHTTPServer):
     body = b""
     promised_bytes: int | None = None
     is_slow = False
+    key: bytes | None = KEY
+    """What pages are signed with; None: not at all."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answering)
@@ -52,6 +57,9 @@ class Answering(BaseHTTPRequestHandler):
         self.send_response(server.status)
         self.send_header("Location", "http://elsewhere.example/")
         self.send_header("Content-Length", str(server.promised_bytes or len(server.body)))
+        if server.key is not None:
+            nonce = self.headers["Strongroom-Nonce"] or ""
+            self.send_header("Strongroom-Signature", sign_page(server.key, server.body, nonce=nonce))
         self.end_headers()
         self.wfile.write(server.body)
 
@@ -75,7 +83,7 @@ def ask(url: str, question: str = "page", **options: float) -> Page | bytes:
     """Ask the primary at the URL once."""
 
     async def go() -> Page | bytes:
-        primary = HttpPrimary(url, "a-token", **options)
+        primary = HttpPrimary(url, "a-token", key=KEY, **options)
         try:
             if question == "page":
                 return await primary.get_page(3, limit=5)
@@ -150,3 +158,30 @@ def test_a_primary_that_is_away_says_why(stand: Stand) -> None:
     stand.is_slow = True
     with pytest.raises(Unavailable, match="says nothing"):
         ask(stand.url, silent_seconds=0.2)
+
+
+def test_what_is_not_signed_with_the_shared_key_is_not_read(stand: Stand) -> None:
+    """Whoever stands in the way can give no rows: not without the key, and not with an answer of yesterday."""
+    stand.body, stand.key = encode_page(EMPTY), b"another key"
+    with pytest.raises(StorageFault, match="not signed with this key"):
+        ask(stand.url)
+    stand.key = None
+    with pytest.raises(Conflict, match="does not sign"):
+        ask(stand.url)
+
+
+def test_the_environment_names_the_proxy_and_netrc_names_nobody(
+    stand: Stand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A netrc entry for the primary changes nothing: the token is the only credential."""
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password secret\nmachine primary.example login a password b\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    stand.body = encode_page(EMPTY)
+    assert ask(stand.url) == EMPTY
+    monkeypatch.setenv("http_proxy", stand.url.removeprefix("http://"))
+    assert ask("http://primary.example") == EMPTY
+    assert stand.asked[-1] == ("http://primary.example/api/v1/changes?since=3&limit=5", "Bearer a-token")
+    assert {credentials for _, credentials in stand.asked} == {"Bearer a-token"}

@@ -109,7 +109,7 @@ class Office:
             accounts=Accounts(self.catalog, passwords, self.clock),
             audit=Audit(self.catalog, secrets),
             browse=Browse(self.catalog, MemoryBlobs(), self.mirror, FakeAsked(), self.clock),
-            change_feed=ChangeFeed(self.catalog, self.blobs),
+            change_feed=ChangeFeed(self.catalog, self.blobs, secrets),
             download=Download(self.catalog, MemoryBlobs(), self.mirror, self.clock),
             exemptions=Exemptions(self.catalog, secrets, self.clock),
             explain=Explain(self.catalog, self.mirror, self.clock),
@@ -153,6 +153,8 @@ class Office:
             headers["authorization"] = f"Bearer {token}"
         if "basic" in more:
             headers["authorization"] = f"Basic {base64.b64encode(str(more['basic']).encode()).decode()}"
+        if "nonce" in more:
+            headers["strongroom-nonce"] = str(more["nonce"])
         body = more.get("body")
         if json is not None:
             body = msgspec.json.encode(json)

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from strongroom.core.events import Uploaded
-from strongroom.core.replica import Followed, decode_page
+from strongroom.core.replica import PAGE_KEY, Followed, check_signature, decode_page
 from strongroom.ports import Transaction
+from tests.fakes import SeededSecrets
 from tests.http.api.office import Office
 
 
@@ -21,6 +22,14 @@ def test_the_feed_is_read_by_a_replica(office: Office) -> None:
     assert [type(entry.event) for entry in page.entries] == [Uploaded]
     assert [file.filename for file in page.rows.files] == ["demo-1.0-py3-none-any.whl"]
     assert reply.headers["cache-control"] == "no-store"
+
+
+def test_the_feed_is_signed(office: Office) -> None:
+    """With the key that both servers have, for the question that was asked."""
+    reply = office.ask("GET", "/changes", token=office.ada, nonce="abcd")
+    key = SeededSecrets().derive_key(PAGE_KEY)
+    check_signature(key, reply.body, nonce="abcd", signature=reply.headers["strongroom-signature"])
+    assert office.ask("GET", "/changes", token=office.ada, nonce="no digits").status == 422
 
 
 @pytest.mark.parametrize("query", ["since=-1", "limit=0", "limit=1001", "since=x"])

@@ -1,21 +1,25 @@
 """`ports.Primary` over HTTP: another Strongroom's change feed and blobs, with a token.
 
-Follows no redirect: the token is for the server that the operator named. Does not check
-what the pages say; that is done in `core/replica.py`. Proxies of the environment are
-used, and certificates as this machine trusts them (`SSL_CERT_FILE`).
+Follows no redirect: the token is for the server that the operator named. Takes only what is
+signed with the shared key, in answer to this question. Does not check what the pages say;
+that is done in `core/replica.py`. Proxies of the environment are used, netrc is not, and
+certificates as this machine trusts them (`SSL_CERT_FILE`).
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from yarl import URL
 
 from strongroom.core.errors import Conflict, Forbidden, NotFound, StrongroomError, Unavailable
 from strongroom.core.names import Sha256
-from strongroom.core.replica import Page, decode_page
+from strongroom.core.replica import NONCE_HEADER, SIGNATURE_HEADER, Page, check_signature, decode_page
 
 _PATH = "/api/v1"
 _CONNECT_SECONDS = 5.0
@@ -27,20 +31,24 @@ _CHUNK_BYTES = 256 * 1024
 class HttpPrimary:
     """The server at the URL; connections are opened when something is asked."""
 
-    def __init__(self, url: str, token: str, *, silent_seconds: float = _SILENT_SECONDS) -> None:
+    def __init__(self, url: str, token: str, *, key: bytes, silent_seconds: float = _SILENT_SECONDS) -> None:
+        """Ask with the token; pages are signed with the key."""
         self._url = url.rstrip("/")
+        self._key = key
         self._headers = {"Authorization": f"Bearer {token}", "User-Agent": "strongroom-replica"}
         self._silent_seconds = silent_seconds
         self._opened: aiohttp.ClientSession | None = None
 
     async def get_page(self, since: int, *, limit: int) -> Page:
         """Return the changes after that serial."""
-        async with self._ask(f"/changes?since={since}&limit={limit}") as response:
+        nonce = secrets.token_hex(16)
+        async with self._ask(f"/changes?since={since}&limit={limit}", nonce=nonce) as response:
             body = bytearray()
             async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
                 body += chunk
                 if len(body) > _LARGEST_PAGE_BYTES:
                     raise _odd(self._url, "sent more than one page of changes can hold")
+        check_signature(self._key, bytes(body), nonce=nonce, signature=response.headers.get(SIGNATURE_HEADER))
         return decode_page(bytes(body))
 
     async def read_blob(self, sha256: Sha256, *, size_bytes: int | None) -> AsyncIterator[bytes]:
@@ -57,9 +65,12 @@ class HttpPrimary:
             self._opened = None
 
     @asynccontextmanager
-    async def _ask(self, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _ask(self, path: str, *, nonce: str = "") -> AsyncIterator[aiohttp.ClientResponse]:
+        url = URL(self._url + _PATH + path)
+        headers = {NONCE_HEADER: nonce} if nonce else {}
+        asked = self._session().get(url, headers=headers, proxy=_find_proxy(url), allow_redirects=False)
         try:
-            async with self._session().get(self._url + _PATH + path, allow_redirects=False) as response:
+            async with asked as response:
                 if response.status != 200:
                     raise await _refused(self._url, response)
                 yield response
@@ -76,7 +87,7 @@ class HttpPrimary:
         if self._opened is None:
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=self._silent_seconds)
             self._opened = aiohttp.ClientSession(
-                headers=self._headers, cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout, trust_env=True
+                headers=self._headers, cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout
             )
         return self._opened
 
@@ -95,6 +106,15 @@ async def _refused(url: str, response: aiohttp.ClientResponse) -> StrongroomErro
     if response.status >= 500:
         return Unavailable("primary-failing", f"The primary {url} answers {response.status}", "Look into its log.")
     return _odd(url, f"answers {response.status}")
+
+
+def _find_proxy(url: URL) -> str | None:
+    """Return the proxy that the environment names for the URL; netrc, which names users, is not asked."""
+    proxies = getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(f"{url.raw_host}:{url.port}"):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def _odd(url: str, what: str) -> Conflict:

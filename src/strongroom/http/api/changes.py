@@ -6,16 +6,17 @@ rows are in a form between two servers of one version, which the document does n
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Header, Path, Query
 from pydantic import Field
 from starlette.responses import Response, StreamingResponse
 
 from strongroom.core.access import Right, not_found
 from strongroom.core.errors import InvalidName
 from strongroom.core.names import parse_sha256
-from strongroom.core.replica import MOST_EVENTS, encode_page
+from strongroom.core.replica import MOST_EVENTS, NONCE_HEADER, SIGNATURE_HEADER, encode_page
 from strongroom.http.api.endpoint import CurrentCaller, Endpoint
 from strongroom.http.api.fields import Time, View
 from strongroom.http.routes import Needs, Subject
@@ -63,13 +64,18 @@ class ChangeEndpoints:
         *,
         since: Annotated[int, Query(ge=0, le=_LARGEST, description="The last change that is known.")] = 0,
         limit: Annotated[int, Query(ge=1, le=MOST_EVENTS, description="How many changes at most.")] = MOST_EVENTS,
+        nonce: Annotated[
+            str, Header(alias=NONCE_HEADER, pattern="^[0-9a-f]{0,64}$", description="Goes into the answer's signature.")
+        ] = "",
     ) -> Response:
         """List what changed, for a replica.
 
-        The events after a serial, and the rows that they are about as these stand now.
+        The events after a serial, and the rows that they are about as these stand now. A header
+        signs the answer with the key that both servers have.
         """
-        page = await self._feed.list_changes(caller, since=since, limit=limit)
-        return Response(encode_page(page), media_type="application/json")
+        body = encode_page(await self._feed.list_changes(caller, since=since, limit=limit))
+        signature = await asyncio.to_thread(self._feed.sign, body, nonce=nonce)  # it may be many megabytes
+        return Response(body, media_type="application/json", headers={SIGNATURE_HEADER: signature})
 
     async def fetch_blob(
         self,

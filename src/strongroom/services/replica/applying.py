@@ -12,7 +12,7 @@ from strongroom.core.events import Entry
 from strongroom.core.index_settings import goes_elsewhere
 from strongroom.core.model import File, Index, Tombstone
 from strongroom.core.names import IndexName
-from strongroom.core.replica import Rows, UserRow
+from strongroom.core.replica_rows import Rows, UserRow
 from strongroom.ports import Transaction
 
 

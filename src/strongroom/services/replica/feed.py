@@ -1,7 +1,8 @@
 """The change feed: what a replica asks its primary for. Administrators only.
 
 It carries everything that the events speak of, digests of tokens and hashes of
-passwords too. Not in it: what is kept of upstreams, uploads in flight, times of last use.
+passwords too, and is signed with the key that primary and replica share. Not in it: what
+is kept of upstreams, uploads in flight, times of last use.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from strongroom.core.errors import InvalidRequest, NotFound, StorageFault
 from strongroom.core.events import FIRST_HASH
 from strongroom.core.model import File, Tombstone
 from strongroom.core.names import Sha256
-from strongroom.core.replica import FORMAT, MOST_EVENTS, Page, Rows, TokenRow, UserRow
+from strongroom.core.replica import FORMAT, MOST_EVENTS, PAGE_KEY, Page, sign_page
+from strongroom.core.replica_rows import Rows, TokenRow, UserRow
 from strongroom.core.touched import Touched, touched_by, unite
-from strongroom.ports import Blobs, Catalog, Transaction
+from strongroom.ports import Blobs, Catalog, Secrets, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,11 @@ class ChangeFeed:
 
     catalog: Catalog
     blobs: Blobs
+    secrets: Secrets
+
+    def sign(self, body: bytes, *, nonce: str) -> str:
+        """Return the signature of an answer to the question with that nonce."""
+        return sign_page(self.secrets.derive_key(PAGE_KEY), body, nonce=nonce)
 
     async def list_changes(self, caller: Caller, *, since: int, limit: int = MOST_EVENTS) -> Page:
         """Return the events after that serial, `limit` at most, and the rows that they are about as they stand."""
