@@ -177,16 +177,13 @@ def test_of_64_adds_of_a_filename_one_wins(catalog: Driven) -> None:
     assert catalog.read(lambda tx: tx.events.serial()) == 1
 
 
-def test_the_change_mark_moves_with_each_commit(catalog: Driven) -> None:
-    """It differs after each commit from all it was before, with an event or without."""
+def test_the_change_mark_moves_with_each_event(catalog: Driven) -> None:
+    """It differs after each commit of an event from all it was before."""
     marks = {catalog.mark()}
     for number in range(1, 5):
         catalog.append()
         marks.add(catalog.mark())
         assert len(marks) > number
-    before = catalog.mark()
-    catalog.write(lambda tx: tx.users.add(a_user()))
-    assert catalog.mark() != before
 
 
 def test_the_change_mark_stands_while_nothing_is_committed(catalog: Driven) -> None:

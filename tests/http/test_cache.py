@@ -8,11 +8,22 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+import msgspec
 import pytest
 
 from strongroom.adapters.memory.catalog import MemoryCatalog
+from strongroom.core.access import Signed
 from strongroom.core.errors import Unavailable, Unreachable
-from strongroom.core.events import Event, IndexChanged, IndexDeleted, NameHeld, TokenRevoked, Uploaded
+from strongroom.core.events import (
+    Event,
+    IndexChanged,
+    IndexDeleted,
+    NameHeld,
+    TokenIssued,
+    TokenRevoked,
+    Uploaded,
+    UserCreated,
+)
 from strongroom.core.names import parse_project_name, parse_project_pattern, parse_token_id, parse_user_name
 from strongroom.http.cache import GRACE_SECONDS, Cache, Moment, Shelf
 from strongroom.ports import Transaction
@@ -30,6 +41,8 @@ FILE = a_file()
 UPLOADED = Uploaded(
     index=MAIN, project=DEMO, version="1.0", filename=FILE.filename, sha256=FILE.sha256, size_bytes=FILE.size_bytes
 )
+BOB = Signed(user=parse_user_name("bob"), grants=())
+ISSUED = TokenIssued(token=parse_token_id("b" * 16), owner=parse_user_name("bob"))
 REVOKED = TokenRevoked(token=parse_token_id("a" * 16), owner=parse_user_name("bob"))
 Scene = Callable[[MemoryCatalog, Cache], Coroutine[None, None, None]]
 
@@ -38,14 +51,25 @@ class Outage(MemoryCatalog):
     """A catalog whose server can go away: then nobody can tell whether something has changed."""
 
     error: Unavailable | None = None
-    numbers = itertools.count(-1, -1)
+    questions = 0
+    access = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = itertools.count(-1, -1)
 
     def change_mark(self) -> int:
         """Return another number each time while it is away."""
         return super().change_mark() if self.error is None else next(self.numbers)
 
+    def access_mark(self) -> int:
+        """Return a number that a test changes."""
+        return self.access
+
     async def read(self, fn: Callable[[Transaction], T]) -> T:
-        """Fail while it is away."""
+        """Take a moment; fail while it is away."""
+        self.questions += 1
+        await asyncio.sleep(0.01)
         if self.error is not None:
             raise self.error
         return await super().read(fn)
@@ -250,3 +274,107 @@ def test_a_catalog_that_is_only_busy_gives_no_grace() -> None:
             await cache.refresh()
 
     asyncio.run(scene())
+
+
+@pytest.mark.parametrize("error", [None, Unreachable("catalog-unreachable", "gone"), Unavailable("busy", "busy")])
+def test_those_who_wait_share_an_answer(error: Unavailable | None) -> None:
+    """One question runs, one more is everybody's who came meanwhile; each of them is told what was wrong."""
+
+    async def scene() -> None:
+        catalog = Outage()
+        cache = Cache(catalog, CLOCK)
+        catalog.error = error
+        catalog.change_mark = lambda: next(catalog.numbers)  # type: ignore[method-assign]  # a listener that is deaf
+        first = asyncio.create_task(cache.refresh())
+        await asyncio.sleep(0)
+        outcomes = await asyncio.gather(first, *(cache.refresh() for _ in range(20)), return_exceptions=True)
+        assert outcomes == [error] * 21
+        assert catalog.questions == 2
+
+    asyncio.run(scene())
+
+
+def test_a_question_that_was_broken_off_answers_nobody() -> None:
+    """A client that goes away while its request asks leaves the asking to the next one."""
+
+    async def scene() -> None:
+        catalog = Outage()
+        cache = Cache(catalog, CLOCK)
+        first, second = (asyncio.create_task(cache.refresh()) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        await second
+        assert cache.is_current()
+        assert catalog.questions == 2
+
+    asyncio.run(scene())
+
+
+def test_there_is_no_grace_once_access_is_known_to_have_changed() -> None:
+    """The node that heard of a revocation just before the outage does not let the token in for 30 seconds more."""
+
+    async def scene() -> None:
+        catalog = Outage()
+        cache = Cache(catalog, CLOCK)
+        await cache.refresh()
+        catalog.error = Unreachable("catalog-unreachable", "gone")
+        await cache.refresh()
+        catalog.access += 1
+        with pytest.raises(Unreachable):
+            await cache.refresh()
+        catalog.error = None
+        await tell(catalog, REVOKED)
+        await cache.refresh()
+        catalog.error = Unreachable("catalog-unreachable", "gone")
+        await cache.refresh()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("event", "is_kept"),
+    [
+        (ISSUED, True),
+        (UserCreated(user=parse_user_name("eve")), True),
+        (UPLOADED, True),
+        (msgspec.structs.replace(ISSUED, replaces=REVOKED.token), False),
+        (REVOKED, False),
+    ],
+)
+def test_who_is_known_is_asked_for_again_only_after_a_change_of_access(event: Event, *, is_kept: bool) -> None:
+    """A new token or user changes nothing about those who are known, so an outage right after it locks nobody out."""
+
+    async def scene(catalog: MemoryCatalog, cache: Cache) -> None:
+        cache.store_principal(b"digest", BOB, generation=cache.generation)
+        await tell(catalog, event)
+        await cache.refresh()
+        assert (cache.find_principal(b"digest") is not None) is is_kept
+
+    play(scene)
+
+
+@pytest.mark.parametrize("further", [0, 1, 5])
+def test_a_log_that_went_back_in_time_empties_the_memory(further: int) -> None:
+    """After a failover serials are given again, to other changes: whatever was kept may be of a time that is undone."""
+
+    async def scene(catalog: MemoryCatalog, cache: Cache) -> None:
+        await tell(catalog, UPLOADED)
+        before = vars(catalog)["_state"].copy()
+        await tell(catalog, UPLOADED)
+        await cache.refresh()
+        keep(cache, OTHER)
+        cache.store_principal(b"digest", BOB, generation=cache.generation)
+        vars(catalog)["_state"] = before
+        for _ in range(further):
+            await tell(catalog, REVOKED)
+        vars(catalog)["_change_mark"] += 10
+        await cache.refresh()
+        assert cache.find(OTHER, "page") is None
+        assert cache.find_principal(b"digest") is None
+        assert cache.serial == 1 + further
+        keep(cache, OTHER)
+        await tell(catalog, UPLOADED)
+        await cache.refresh()
+        assert cache.find(OTHER, "page") is not None, "from then on as ever"
+
+    play(scene)

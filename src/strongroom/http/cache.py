@@ -4,11 +4,13 @@ Before each use the worker compares the catalog's change mark (microseconds). Wh
 moved, the events since the last serial say exactly what to drop: the pages of the
 projects that changed, all pages when names may come from other sources, all principals
 when rights changed. What comes from upstreams changes without an event, so it has an
-end. Does not render anything and does not decide who may read.
+end. A log that no longer has the last entry seen has gone back in time: all is dropped.
+Does not render anything and does not decide who may read.
 
-A catalog that cannot be reached tells nothing. What is known then holds for
-`GRACE_SECONDS` more, so that a restarted database stops no installation, and no longer,
-so that a revoked token does not live on (ADR 10).
+However many requests wait, one question to the catalog runs at a time, and its answer
+is everybody's who came before it began. A catalog that cannot be reached tells nothing.
+What is known then holds for `GRACE_SECONDS` more, so that a restarted database stops no
+installation, and no longer, so that a revoked token does not live on (ADR 10).
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from strongroom.core.access import Signed
+from strongroom.core.access_changes import changes_access
 from strongroom.core.caller import open_indexes
-from strongroom.core.errors import Unreachable
-from strongroom.core.events import AccessEvent, Entry, ProjectEvent, SourceEvent
+from strongroom.core.errors import Unavailable, Unreachable
+from strongroom.core.events import Entry, Head, ProjectEvent, SourceEvent
 from strongroom.core.model import Index
 from strongroom.core.names import IndexName, ProjectName
 from strongroom.ports import Catalog, Clock, Transaction
@@ -72,10 +75,15 @@ class Cache:
         self._certain_at = float("-inf")
         self._size_bytes = 0
         self._mark: int | None = None
-        self._serial = 0
+        self._access_mark = 0
+        self._head: Head | None = None
         self._shelves: OrderedDict[Shelf, _Kept] = OrderedDict()
         self._principals: dict[bytes, Signed] = {}
         self._refreshing = asyncio.Lock()
+        self._questions = 0
+        self._answered = 0
+        """The last question that came to an end, and what was wrong then."""
+        self._fault: Unavailable | None = None
         self.generation = 0
         self.indexes: dict[IndexName, Index] = {}
         self.open_indexes: frozenset[IndexName] = frozenset()
@@ -83,7 +91,7 @@ class Cache:
     @property
     def serial(self) -> int:
         """Return the catalog's serial as of the last refresh."""
-        return self._serial
+        return 0 if self._head is None else self._head.serial
 
     def is_current(self) -> bool:
         """Return whether nothing was committed since the last refresh."""
@@ -95,24 +103,41 @@ class Cache:
     async def refresh(self) -> None:
         """Catch up with the catalog, or while it cannot be reached go on with what is known.
 
-        Raises `Unreachable` when that was last certain too long ago, `Unavailable` for any other delay.
+        Raises `Unreachable` when that was last certain too long ago, or when somebody's access is
+        known to have changed since, and `Unavailable` for any other delay.
         """
+        asked_before = self._questions
         async with self._refreshing:
-            if self.is_current():
-                return
-            try:
-                await self._catch_up()
-            except Unreachable:
-                if self._monotonic() - self._certain_at > GRACE_SECONDS:
-                    raise
+            if self._answered <= asked_before:
+                if self.is_current():
+                    return
+                await self._ask()
+            if self._fault is not None and not self._has_grace(self._fault):
+                raise self._fault.with_traceback(None)
+
+    async def _ask(self) -> None:
+        self._questions += 1
+        try:
+            await self._catch_up()
+            self._fault = None
+        except Unavailable as fault:
+            self._fault = fault
+        self._answered = self._questions
+
+    def _has_grace(self, fault: Unavailable) -> bool:
+        return (
+            isinstance(fault, Unreachable)
+            and self._monotonic() - self._certain_at <= GRACE_SECONDS
+            and self._catalog.access_mark() == self._access_mark
+        )
 
     async def _catch_up(self) -> None:
-        asked_at, mark = self._monotonic(), self._catalog.change_mark()
-        indexes, entries, serial = await self._catalog.read(self._load)
+        asked_at, mark, access_mark = self._monotonic(), self._catalog.change_mark(), self._catalog.access_mark()
+        indexes, entries, head = await self._catalog.read(self._load)
         self._apply(entries)
         self._take_indexes(indexes)
-        self._serial = serial
-        self._mark = mark
+        self._head = head
+        self._mark, self._access_mark = mark, access_mark
         self._certain_at = asked_at
 
     def find(self, shelf: Shelf, key: Hashable) -> object | None:
@@ -160,11 +185,19 @@ class Cache:
             self._principals.clear()
         self._principals[digest] = principal
 
-    def _load(self, tx: Transaction) -> tuple[tuple[Index, ...], tuple[Entry, ...] | None, int]:
-        serial = tx.events.serial()
-        entries = tx.events.since(self._serial)
-        complete = not entries or entries[-1].serial == serial
-        return tx.indexes.list(), entries if complete and self._mark is not None else None, serial
+    def _load(self, tx: Transaction) -> tuple[tuple[Index, ...], tuple[Entry, ...] | None, Head | None]:
+        head = _head_of(tx.events.latest(1))
+        return tx.indexes.list(), None if self._mark is None else self._load_entries(tx, head), head
+
+    def _load_entries(self, tx: Transaction, head: Head | None) -> tuple[Entry, ...] | None:
+        """Return what has happened since; None when it is too much, or when the log has gone back in time."""
+        if self._head is None:
+            entries = tx.events.since(0)
+            return entries if _head_of(entries[-1:]) == head else None
+        # After a failover or a restored database a serial may have been given to another change.
+        entries = tx.events.since(self._head.serial - 1)
+        goes_on = _head_of(entries[:1]) == self._head
+        return entries[1:] if goes_on and _head_of(entries[-1:]) == head else None
 
     def _apply(self, entries: tuple[Entry, ...] | None) -> None:
         if entries is None:
@@ -175,7 +208,7 @@ class Cache:
             return
         for entry in entries:
             self.generation += 1
-            if isinstance(entry.event, AccessEvent):
+            if changes_access(entry.event):
                 self._principals.clear()
             if isinstance(entry.event, ProjectEvent):
                 self._drop_project(entry.event.project)
@@ -197,3 +230,8 @@ class Cache:
     def _take_indexes(self, indexes: tuple[Index, ...]) -> None:
         self.indexes = {index.name: index for index in indexes}
         self.open_indexes = open_indexes(indexes)
+
+
+def _head_of(entries: tuple[Entry, ...]) -> Head | None:
+    """Return the place of the last of them."""
+    return Head(entries[-1].serial, entries[-1].chain_hash) if entries else None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from strongroom.core.names import ProjectName
+from strongroom.core.names import ProjectName, Sha256
+from strongroom.core.removals import pass_removals
 from strongroom.core.reservations import Hold
 from strongroom.core.rules import NO_RULES
 from strongroom.core.screening import Gate
@@ -68,6 +69,27 @@ class Transaction:
             for index in route.path
             if index.rules != NO_RULES
         )
+
+    def find_named(self, digests: Collection[Sha256]) -> frozenset[Sha256]:
+        """Return those of the blobs, 500 at most, that a row needs: of a file, a copy or a list of names."""
+        lists = {names.sha256 for names in self.name_lists.list()}
+        return self.files.find_named(digests) | self.copies.find_named(digests) | lists.intersection(digests)
+
+    def list_named(self, first: Sha256, limit: int) -> tuple[Sha256, ...]:
+        """Return the blobs that rows need, in the order of digests from that one on, each once."""
+        found = {*self.files.list_named(first, limit), *self.copies.list_named(first, limit)}
+        found |= {names.sha256 for names in self.name_lists.list() if names.sha256 >= first}
+        return tuple(sorted(found)[:limit])
+
+    def find_unneeded(self, digests: Collection[Sha256]) -> frozenset[Sha256]:
+        """Return those of the blobs, 500 at most, that no row needs and no lease: also none of a removal."""
+        leased = {sha256 for lease in self.leases.list() for sha256 in lease.sha256}
+        return frozenset(digests) - leased - self.find_named(digests)
+
+    def demand_not_removed(self, wanted: Collection[Sha256], *, now: datetime) -> None:
+        """Raise `Unavailable` while one of the blobs is being removed, and end expired removals of them."""
+        for removal_id in pass_removals(self.leases.list_removals(), wanted, now=now):
+            self.leases.remove(removal_id)
 
 
 @dataclass(frozen=True, slots=True)

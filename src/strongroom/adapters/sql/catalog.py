@@ -1,7 +1,9 @@
 """`ports.Catalog` on a relational database: one thread that writes, a few that read.
 
-Decides where transactions run and how long they may wait. Does not know which
-database system it is, nor any table's columns.
+Decides where transactions run and how long they may wait. A write that does not end is
+given up by whoever waits for it, and says so; it goes on alone, before any later one, and
+what it commits is told as ever. Does not know which database system it is, nor any
+table's columns.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +20,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from strongroom.adapters.sql.contents import SqlContents
-from strongroom.adapters.sql.database import Database
+from strongroom.adapters.sql.database import Database, News, add_news
 from strongroom.adapters.sql.migrate import HEAD, migrate, schema_version
 from strongroom.adapters.sql.sqlite import SqliteDatabase
 from strongroom.adapters.sql.tables.copies import SqlCopies
@@ -45,6 +47,8 @@ T = TypeVar("T")
 
 DEFAULT_READERS = 4
 DEFAULT_WRITE_TIMEOUT_SECONDS = 30.0
+_ENDING_SECONDS = 5.0
+"""How much longer than for its turn a write is waited for."""
 
 
 class SqlCatalog:
@@ -55,6 +59,7 @@ class SqlCatalog:
         self._chain_key = chain_key
         self._write_timeout_seconds = write_timeout_seconds
         self._waiting_writes = 0
+        self._writing_since: float | None = None
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="catalog-write")
         self._read_threads = ThreadPoolExecutor(readers, thread_name_prefix="catalog-read")
 
@@ -65,21 +70,31 @@ class SqlCatalog:
     async def write(self, fn: Callable[[Transaction], T]) -> T:
         """Run the function alone and commit durably; any exception rolls all of it back.
 
-        Raises `Unavailable` when its turn does not come in time; the wait in the queue counts.
+        Raises `Unavailable` when its turn does not come in time, the wait in the queue counts, and
+        when its end does not come: then nobody knows whether it is made.
         """
-        return await self._take_turn(lambda found: fn(self._transaction(found)))
+        deadline = self._deadline()
+        return await self._take_turn(
+            lambda: self._write_timed(lambda found: fn(self._transaction(found)), deadline),
+            seconds=self._write_timeout_seconds + _ENDING_SECONDS,
+        )
 
     async def export(self, fn: Callable[[Contents], T]) -> T:
         """Run the function on one consistent snapshot of all tables as they are stored."""
         return await _run(self._read_threads, lambda: self._read(lambda found: fn(SqlContents(found))))
 
     async def fill(self, fn: Callable[[Contents], T]) -> T:
-        """Run the function alone on all tables as they are stored; commits and raises like `write`."""
-        return await self._take_turn(lambda found: fn(SqlContents(found)))
+        """Run the function alone on all tables as they are stored, for as long as that takes; commits like `write`."""
+        deadline = self._deadline()
+        return await self._take_turn(lambda: self._write(lambda found: _fill(found, fn), deadline), seconds=None)
 
     def change_mark(self) -> int:
-        """Return a number that differs whenever anything was committed since, by any process."""
+        """Return a number that differs whenever an event was committed since, by any process."""
         return self._database.change_mark()
+
+    def access_mark(self) -> int:
+        """Return a number that differs whenever a change of access was heard of since."""
+        return self._database.access_mark()
 
     async def check(self) -> CatalogHealth:
         """Ask the database how it is, without waiting for its writers; raises `Unavailable`, `StorageFault`."""
@@ -93,11 +108,19 @@ class SqlCatalog:
         """Let the running transactions end, then close all connections."""
         await asyncio.to_thread(self._close)
 
-    async def _take_turn(self, fn: Callable[[Connection], T]) -> T:
-        deadline = time.monotonic() + self._write_timeout_seconds
+    def _deadline(self) -> float:
+        return time.monotonic() + self._write_timeout_seconds
+
+    async def _take_turn(self, call: Callable[[], T], *, seconds: float | None) -> T:
+        future = _submit(self._write_thread, call)
         self._waiting_writes += 1
         try:
-            return await _run(self._write_thread, lambda: self._write(fn, deadline))
+            async with asyncio.timeout(seconds) as patience:
+                return await asyncio.wrap_future(future)
+        except TimeoutError as error:
+            if not patience.expired():
+                raise
+            raise _given_up(was_waiting=future.cancel()) from error
         finally:
             self._waiting_writes -= 1
 
@@ -114,9 +137,22 @@ class SqlCatalog:
                 found = schema_version(connection)
                 is_writable, at = self._database.examine(connection)
                 # A node of the next version may have migrated it: rows are only added to, so this one goes on.
+                is_writable = is_writable and not self._is_stuck()
                 return CatalogHealth(is_writable, is_migrated=found is not None and found >= HEAD, at=at)
         except SQLAlchemyError as error:
             raise _unexpected(error) from error
+
+    def _is_stuck(self) -> bool:
+        """Return whether the running write has taken so long that the next ones will hardly get their turn."""
+        since = self._writing_since
+        return since is not None and time.monotonic() - since > self._write_timeout_seconds / 2
+
+    def _write_timed(self, fn: Callable[[Connection], T], deadline: float) -> T:
+        self._writing_since = time.monotonic()
+        try:
+            return self._write(fn, deadline)
+        finally:
+            self._writing_since = None
 
     def _write(self, fn: Callable[[Connection], T], deadline: float) -> T:
         try:
@@ -178,8 +214,9 @@ def open_database(url: str, *, readers: int) -> Database:
     hint = "Write sqlite:///path/to/catalog.db or postgresql://user@host/name."
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise ConfigurationFault("catalog-url", "The catalog's address is not a URL", hint) from error
+    except (ArgumentError, ValueError):  # a stray @ or : in a password; the error would quote a piece of it
+        escape = "Write @, : and / in a user name or password as %40, %3A and %2F."
+        raise ConfigurationFault("catalog-url", "The catalog's address is not a URL", f"{hint} {escape}") from None
     match parsed.get_backend_name(), parsed.database:
         case "sqlite", str(path) if path not in ("", ":memory:"):
             return SqliteDatabase(Path(path), readers=readers)
@@ -205,9 +242,27 @@ def _unexpected(error: SQLAlchemyError) -> Unavailable | StorageFault:
     return StorageFault("catalog-fault", f"The catalog failed: {error}", "Run `strongroom doctor` on the server.")
 
 
+def _given_up(*, was_waiting: bool) -> Unavailable:
+    if was_waiting:
+        return Unavailable("catalog-busy", "The catalog is busy", "Try again later.")
+    return Unavailable(
+        "catalog-unconfirmed",
+        "The catalog has not confirmed the change in time; it may be made yet",
+        "Try again later: what was made meanwhile is not made twice.",
+    )
+
+
+def _fill(connection: Connection, fn: Callable[[Contents], T]) -> T:
+    add_news(connection, News.ACCESS)
+    return fn(SqlContents(connection))
+
+
 async def _run(threads: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+    return await asyncio.wrap_future(_submit(threads, call))
+
+
+def _submit(threads: ThreadPoolExecutor, call: Callable[[], T]) -> Future[T]:
     try:
-        future = threads.submit(call)
+        return threads.submit(call)
     except RuntimeError as error:
         raise Unavailable("catalog-closed", "The server is stopping", "Try again later.") from error
-    return await asyncio.wrap_future(future)

@@ -8,12 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
+from enum import IntEnum
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 
 from strongroom.core.errors import StrongroomError
+
+_NEWS = "strongroom_news"
+
+
+class News(IntEnum):
+    """What a transaction changes of what others keep in memory; the larger includes the smaller."""
+
+    NOTHING = 0
+    EVENTS = 1
+    ACCESS = 2
 
 
 class Database(Protocol):
@@ -32,7 +43,11 @@ class Database(Protocol):
         ...
 
     def change_mark(self) -> int:
-        """Return a number that differs whenever anything was committed since."""
+        """Return a number that differs whenever a transaction with news was committed since."""
+        ...
+
+    def access_mark(self) -> int:
+        """Return a number that differs whenever news about access was heard of since; stands while nobody answers."""
         ...
 
     def examine(self, connection: Connection) -> tuple[bool, datetime]:
@@ -40,6 +55,17 @@ class Database(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+def add_news(connection: Connection, news: News) -> None:
+    """Note that the running transaction changes this, too."""
+    connection.info[_NEWS] = max(news, connection.info.get(_NEWS, News.NOTHING))
+
+
+def take_news(connection: Connection) -> News:
+    """Return what was noted, and forget it: the next transaction has the same connection."""
+    news: News = connection.info.pop(_NEWS, News.NOTHING)
+    return news
 
 
 def translate_faults(engine: Engine, translate: Callable[[BaseException], StrongroomError | None]) -> None:

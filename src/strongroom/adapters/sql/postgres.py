@@ -2,13 +2,14 @@
 
 An advisory lock in each writing transaction keeps serials and chain gapless; it
 ends after the commit has become visible. A server that has gone silent is waited for
-no longer than `SILENT_AFTER_SECONDS` (`postgres_watch.py`), and a node that has gone
-silent holds the lock no longer than the server waits for it. Does not know the tables.
+no longer than `SILENT_AFTER_SECONDS`, a commit no longer than `COMMIT_SECONDS`
+(`postgres_watch.py`), and a node that has gone silent holds the lock no longer than the
+server waits for it. A commit that nobody confirms may have happened or happen yet, so it
+is treated as another node's. Does not know the tables.
 """
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,10 +17,10 @@ from datetime import datetime
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 
-from strongroom.adapters.sql.database import translate_faults
+from strongroom.adapters.sql.database import News, take_news, translate_faults
 from strongroom.adapters.sql.postgres_faults import cannot_start, translate_postgres_error, unreachable
 from strongroom.adapters.sql.postgres_listener import CHANNEL, ChangeListener
-from strongroom.adapters.sql.postgres_watch import Connections, Watch
+from strongroom.adapters.sql.postgres_watch import Commit, Connections, Watch
 from strongroom.core.errors import Unavailable, Unreachable
 
 _WRITER_LOCK = 0x5354524F4E47  # any number, the same in every version; locks are per database
@@ -48,7 +49,7 @@ _WRITER = (
 _SET_LOCK_TIMEOUT = text("SELECT set_config('lock_timeout', :milliseconds, true)")
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 _EXAMINE = text("SELECT pg_is_in_recovery(), clock_timestamp()")
-_NOTIFY = text("SELECT pg_notify(:channel, :sender)")
+_NOTIFY = text("SELECT pg_notify(:channel, :note)")
 
 
 class PostgresDatabase:
@@ -56,30 +57,37 @@ class PostgresDatabase:
 
     def __init__(self, url: URL, *, readers: int) -> None:
         url = url.set(drivername="postgresql+psycopg")
-        self._sender = secrets.token_hex(8)
         self._writer = _make_engine(url, "READ COMMITTED", connections=1, settings=_WRITER)
         self._readers = _make_engine(url, "REPEATABLE READ", connections=readers, settings=_READER)
         _check(self._readers)
-        connections = Connections()
+        connections, self._commit = Connections(), Commit()
         for engine in (self._writer, self._readers):
             _register(engine, connections)
+        _register(self._writer, self._commit.connections)
         _, parameters = self._writer.dialect.create_connect_args(url)
-        self._listener = ChangeListener({**_CONNECT, **parameters}, self._sender, connected=connections.add)
-        self._watch = Watch(self._listener, connections)
+        self._listener = ChangeListener({**_CONNECT, **parameters}, connected=connections.add)
+        self._watch = Watch(self._listener, connections, commit=self._commit)
 
     @contextmanager
     def writing(self, deadline: float) -> Iterator[Connection]:
-        """Be the only writer on all nodes, and tell them when it is done."""
+        """Be the only writer on all nodes, and tell them when it is done, if there is news."""
         remaining_seconds = deadline - time.monotonic()
         if remaining_seconds <= 0:
             raise Unavailable("catalog-busy", "The catalog is busy", "Try again later.")
         self._refuse_silence()
-        with self._writer.begin() as connection:
+        with self._writer.connect() as connection, connection.begin() as transaction:
+            take_news(connection)  # of a transaction that was rolled back
             connection.execute(_SET_LOCK_TIMEOUT, {"milliseconds": f"{remaining_seconds * 1000:.0f}ms"})
             connection.execute(_LOCK, {"key": _WRITER_LOCK})
             yield connection
-            connection.execute(_NOTIFY, {"channel": CHANNEL, "sender": self._sender})
-        self._listener.heard()
+            news = take_news(connection)
+            if news:
+                note = self._listener.note(is_access=news is News.ACCESS)
+                connection.execute(_NOTIFY, {"channel": CHANNEL, "note": note})
+            with self._confirming():
+                transaction.commit()
+        if news:
+            self._listener.heard(is_access=news is News.ACCESS)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -98,6 +106,10 @@ class PostgresDatabase:
         """Return a number that differs whenever a commit was heard of since, within a second."""
         return self._listener.mark()
 
+    def access_mark(self) -> int:
+        """Return a number that differs whenever a commit that changed access was heard of since."""
+        return self._listener.access_mark()
+
     def examine(self, connection: Connection) -> tuple[bool, datetime]:
         """Ask whether this is the primary, and what time it is there."""
         is_standby, at = connection.execute(_EXAMINE).one()
@@ -109,6 +121,15 @@ class PostgresDatabase:
         self._watch.close()
         self._readers.dispose()
         self._writer.dispose()
+
+    @contextmanager
+    def _confirming(self) -> Iterator[None]:
+        try:
+            with self._commit.running():
+                yield
+        except BaseException:
+            self._listener.disown()
+            raise
 
     def _refuse_silence(self) -> None:
         if self._watch.is_silent():
@@ -145,6 +166,7 @@ def _make_engine(url: URL, isolation_level: str, *, connections: int, settings: 
         pool_size=connections,
         max_overflow=0,
         pool_pre_ping=True,
+        hide_parameters=True,
     )
     translate_faults(engine, translate_postgres_error)
     return engine

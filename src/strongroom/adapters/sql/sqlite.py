@@ -97,6 +97,10 @@ class SqliteDatabase:
             self._unanswered_marks += 1
             return -self._unanswered_marks
 
+    def access_mark(self) -> int:
+        """Return 0: nothing can come between this process and a file, so nothing goes on without asking it."""
+        return 0
+
     def examine(self, _connection: Connection) -> tuple[bool, datetime]:
         """Look at the file and its directory's filesystem; the clock is this machine's."""
         return os.access(self._path, os.W_OK) and os.access(self._path.parent, os.W_OK), datetime.now(UTC)

@@ -29,6 +29,7 @@ class ReadOnlyReplica:
         self._catalog = catalog
         self.read = catalog.read
         self.change_mark = catalog.change_mark  # asked before each page that is served: no call more than needed
+        self.access_mark = catalog.access_mark
         self.check = catalog.check
         self.waiting_writes = catalog.waiting_writes
         self.close = catalog.close

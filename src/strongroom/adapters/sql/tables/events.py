@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, bindparam, insert, select
 
+from strongroom.adapters.sql.database import News, add_news
 from strongroom.adapters.sql.rows import AnyRow
 from strongroom.adapters.sql.schema import events
+from strongroom.core.access_changes import changes_access
 from strongroom.core.errors import Conflict
 from strongroom.core.events import (
     FIRST_HASH,
@@ -87,6 +89,7 @@ class SqlEvents:
             "chain_hash": entry.chain_hash,
         }
         self._connection.execute(_APPEND, values)
+        add_news(self._connection, News.ACCESS if changes_access(entry.event) else News.EVENTS)
 
     def _head(self) -> tuple[int, bytes]:
         row = self._connection.execute(_HEAD).one_or_none()
