@@ -20,6 +20,7 @@ from strongroom.services.mirror.name_lists import NameLists
 from strongroom.services.mirror.names import UpstreamNames
 from strongroom.services.mirror.pages import PageMirror
 from strongroom.services.mirror.parts import Parts
+from strongroom.services.removing import Removing
 from tests.fakes import START, FakeSeals
 
 
@@ -116,7 +117,7 @@ class FakeAsked:
 
 def a_passage(catalog: Catalog, blobs: Blobs, *, clock: Clock, secrets: Secrets) -> Passage:
     """Make what deals with upstreams, of which there is none."""
-    parts = Parts(catalog, blobs, MemoryUpstreams(), FakeSeals(), clock, secrets)
+    parts = Parts(catalog, blobs, MemoryUpstreams(), FakeSeals(), clock, secrets, Removing(catalog, blobs, clock))
     return Passage(
         parts=parts,
         mirror=Mirroring(PageMirror(parts), FileMirror(parts)),

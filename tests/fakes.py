@@ -12,12 +12,19 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from strongroom.core.errors import StorageFault, TooMany
-from strongroom.ports import Primary
+from strongroom.core.ownership import StoreId
+from strongroom.ports import Blobs, Catalog, Primary
 from strongroom.ports.backup import Contents
 
 T = TypeVar("T")
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+async def join(catalog: Catalog, blobs: Blobs) -> None:
+    """Let the blobs be the catalog's own, as the first start of a server does it."""
+    mark = await blobs.write_mark("one store")
+    await catalog.write(lambda tx: tx.store.save(StoreId(mark, is_marked=True)))
 
 
 class FrozenClock:

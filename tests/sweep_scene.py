@@ -27,10 +27,11 @@ from strongroom.core.upload import UploadForm
 from strongroom.ports import Blobs, Catalog, Transaction
 from strongroom.services.publish import Publish
 from strongroom.services.releases import Releases, Selection
+from strongroom.services.removing import Removing
 from strongroom.services.sweep import Sweep
 from strongroom.services.upkeep import Upkeep
 from tests.factories import DEMO, MAIN, OPERATOR, an_index
-from tests.fakes import SeededSecrets
+from tests.fakes import SeededSecrets, join
 
 CONTENTS = 12
 CLIENTS = 8
@@ -76,7 +77,7 @@ class Scene:
         self.catalog, self.blobs = catalog, blobs
         self.publish = Publish(catalog, blobs, SameInspector(), clock, secrets, 1_000_000)
         self.releases = Releases(catalog, clock)
-        self.sweep = Sweep(catalog, blobs, clock)
+        self.sweep = Sweep(catalog, blobs, clock, Removing(catalog, blobs, clock))
         self.upkeep = Upkeep(catalog, blobs, clock)
         self.tally = Tally()
         self._chance = random.Random(seed)
@@ -84,6 +85,7 @@ class Scene:
 
     async def play(self, events: int) -> Tally:
         """Let so many things happen, then ask what is lost and what is left over."""
+        await join(self.catalog, self.blobs)
         await self.catalog.write(lambda tx: tx.indexes.add(an_index()))
         sweeping = asyncio.create_task(self._keep_sweeping())
         async with asyncio.TaskGroup() as clients:

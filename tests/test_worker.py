@@ -27,7 +27,7 @@ from strongroom.services.sweep import Sweep
 from strongroom.services.turns import Turns
 from strongroom.worker import Job, at_work, own_jobs, shared_jobs, until_told_to_stop
 from tests.factories import DEMO, PUBLIC, a_copy, a_token, a_user
-from tests.fakes import START
+from tests.fakes import START, join
 from tests.services.mirror.mirrored import Town
 
 
@@ -98,7 +98,7 @@ class Node:
         self.catalog, self.turns = parts.catalog, Turns(parts.catalog, parts.clock)
         self.passage = passage_of(parts)
         self.purged: list[datetime] = []
-        self.sweep = Sweep(parts.catalog, parts.blobs, parts.clock, self)
+        self.sweep = Sweep(parts.catalog, parts.blobs, parts.clock, parts.remover, self)
 
     async def purge_incoming(self, older_than: datetime) -> int:
         """Be the place where arriving bytes are kept."""
@@ -150,6 +150,7 @@ def test_room_for_upstream_files_is_made_where_there_is_a_limit(caplog: pytest.L
     caplog.set_level(logging.INFO)
     town = Town()
     node = Node(town)
+    asyncio.run(join(town.house.catalog, town.blobs))
     copies = [a_copy("demo-1.0.tar.gz"), a_copy("demo-2.0.tar.gz", last_used_at=START + timedelta(hours=1))]
     for copy in copies:
         town.house.change(partial(save_copy, copy=copy))

@@ -54,6 +54,7 @@ from strongroom.services.prefetch import Prefetch
 from strongroom.services.promotion import Dependencies, Promotions
 from strongroom.services.publish import Publish
 from strongroom.services.releases import Releases
+from strongroom.services.removing import Removing
 from strongroom.services.replica import ChangeFeed, Follower, ReadOnlyReplica, Replica
 from strongroom.services.replica.following import Stores
 from strongroom.services.setup import Setup
@@ -129,7 +130,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
             setup=Setup(catalog, secrets, clock),
             shield=Shield(catalog, clock, names),
             sign_in=SignIn(catalog, secrets, passwords, clock),
-            sweep=Sweep(store, blobs, clock, incoming=blobs),
+            sweep=Sweep(store, blobs, clock, Removing(store, blobs, clock), blobs),
             tokens=Tokens(catalog, secrets, clock),
             trial=Trial(catalog, clock),
             turns=Turns(store, clock),
@@ -180,7 +181,8 @@ def _open_passage(settings: Settings, *, catalog: Catalog, blobs: Blobs, secrets
         LateClient(networks=settings.allowed_networks, seconds=settings.upstream_seconds, is_offline=settings.offline)
     )
     clock = SystemClock()
-    parts = Parts(catalog, blobs, client, AesSeals(secrets), clock, secrets, settings.offline)
+    remover = Removing(catalog, blobs, clock)
+    parts = Parts(catalog, blobs, client, AesSeals(secrets), clock, secrets, remover, settings.offline)
     return Passage(
         parts=parts,
         mirror=Mirroring(PageMirror(parts), FileMirror(parts)),

@@ -38,6 +38,7 @@ from strongroom.services.publish import Publish
 from strongroom.services.releases import Releases
 from strongroom.services.replica import ChangeFeed, Follower, Replica
 from strongroom.services.replica.following import Stores
+from strongroom.services.removing import Removing
 from strongroom.services.setup import Setup
 from strongroom.services.shield import Shield, Wish
 from strongroom.services.sign_in import SignIn
@@ -202,7 +203,7 @@ def _make_services(
         setup=Setup(catalog, secrets, clock),
         shield=Shield(catalog, clock),
         sign_in=SignIn(catalog, secrets, passwords, clock),
-        sweep=Sweep(catalog, blobs, clock),
+        sweep=Sweep(catalog, blobs, clock, Removing(catalog, blobs, clock)),
         tokens=Tokens(catalog, secrets, clock),
         trial=Trial(catalog, clock),
         turns=Turns(catalog, clock),

@@ -10,10 +10,12 @@ from strongroom.core.errors import StorageFault
 from strongroom.core.mirrored import Copy
 from strongroom.core.model import File
 from strongroom.core.names import Sha256
+from strongroom.core.removals import REMOVAL_SECONDS
+from strongroom.services.removing import Removing
 from strongroom.services.sweep import Sweep
 from strongroom.services.upkeep import Upkeep
 from tests.factories import a_copy, a_file, a_project, an_index
-from tests.fakes import FrozenClock
+from tests.fakes import FrozenClock, join
 from tests.services.house import House, wait
 
 DAY = timedelta(days=1)
@@ -62,8 +64,14 @@ class StoredHouse(House):
         self.blobs = DamagedBlobs()
         self.incoming = Incoming()
         self.upkeep = Upkeep(self.catalog, self.blobs, self.clock)
-        self.sweep = Sweep(self.catalog, self.blobs, self.clock, self.incoming)
+        self.sweep = self.sweep_of(self.blobs)
         self.add_index(an_index())
+
+    def sweep_of(self, blobs: MemoryBlobs, *, removal_seconds: float = REMOVAL_SECONDS) -> Sweep:
+        """Return the sweep of these blobs, which are the catalog's from now on."""
+        wait(join(self.catalog, blobs))
+        remover = Removing(self.catalog, blobs, self.clock, removal_seconds)
+        return Sweep(self.catalog, blobs, self.clock, remover, self.incoming)
 
     def put(self, text: str) -> Sha256:
         """Store a blob."""

@@ -17,8 +17,9 @@ from strongroom.core.events import Uploaded
 from strongroom.core.mirrored import Copy, NameList
 from strongroom.core.model import File, Lease
 from strongroom.core.names import Sha256
-from strongroom.core.removals import REMOVAL_LIFETIME, demand_not_removed
+from strongroom.core.removals import REMOVAL_LIFETIME
 from strongroom.ports import BlobInfo, Transaction
+from strongroom.services import removing as removing_module
 from strongroom.services import sweep as sweep_module
 from strongroom.services.sweep import Sweep, SweepReport
 from tests.factories import (
@@ -172,7 +173,7 @@ def test_bytes_that_come_into_use_during_the_sweep_stay(meanwhile: Lease | File 
     house = StoredHouse()
     blobs = SlowBlobs(house, meanwhile)
     orphan = wait(blobs.put(b"orphan"))
-    report = wait(Sweep(house.catalog, blobs, house.clock).sweep(OPERATOR))
+    report = wait(house.sweep_of(blobs).sweep(OPERATOR))
     assert report.blobs == 0
     assert blobs.has(orphan)
 
@@ -214,7 +215,7 @@ def keep(house: StoredHouse, text: str) -> None:
     wanted = (sha256_of(text),)
 
     def change(tx: Transaction) -> None:
-        demand_not_removed(tx.leases.list_removals(), wanted, now=house.clock.now())
+        tx.demand_not_removed(wanted, now=house.clock.now())
         tx.leases.add(Lease(f"upload of {text}", house.clock.now() + DAY, wanted))
 
     house.change(change)
@@ -225,7 +226,7 @@ def test_a_removal_is_written_down_before_it_begins_and_ended_after_it() -> None
     house = StoredHouse()
     blobs = WatchedBlobs(house)
     wait(blobs.put(b"orphan"))
-    assert wait(Sweep(house.catalog, blobs, house.clock).sweep(OPERATOR)).blobs == 1
+    assert wait(house.sweep_of(blobs).sweep(OPERATOR)).blobs == 1
     ((removal,),) = blobs.seen
     assert removal.sha256 == (sha256_of("orphan"),)
     assert house.look(lambda tx: tx.leases.list()) == ()
@@ -243,7 +244,7 @@ def test_a_removal_that_takes_too_long_is_broken_off_and_stays_written_down() ->
 
     async def scene() -> None:
         with pytest.raises(Unavailable, match="remove"):
-            await Sweep(house.catalog, blobs, house.clock, removal_seconds=0.05).sweep(OPERATOR)
+            await sweep.sweep(OPERATOR)
         blobs.let_go.set()
         await asyncio.sleep(0.01)
 
@@ -251,6 +252,7 @@ def test_a_removal_that_takes_too_long_is_broken_off_and_stays_written_down() ->
     blobs = WatchedBlobs(house)
     blobs.let_go = asyncio.Event()
     orphan = wait(blobs.put(b"orphan"))
+    sweep = house.sweep_of(blobs, removal_seconds=0.05)
     wait(scene())
     assert blobs.has(orphan)
     with pytest.raises(Unavailable):
@@ -265,7 +267,7 @@ def test_a_removal_that_fails_stays_written_down_too() -> None:
     for text in ("orphan", "another"):
         wait(blobs.put(text.encode()))
     with pytest.raises(StorageFault):
-        wait(Sweep(house.catalog, blobs, house.clock).sweep(OPERATOR))
+        wait(house.sweep_of(blobs).sweep(OPERATOR))
     assert len(blobs.seen) == 2
     for text in ("orphan", "another"):
         with pytest.raises(Unavailable):
@@ -292,7 +294,7 @@ def test_many_bytes_are_swept_in_small_portions(
     """However few fit into a portion and into the window of what is needed, all the right ones go."""
     monkeypatch.setattr(sweep_module, "_CANDIDATES", candidates)
     monkeypatch.setattr(sweep_module, "_WINDOW", window)
-    monkeypatch.setattr(sweep_module, "_AT_ONCE", 2)
+    monkeypatch.setattr(removing_module, "_AT_ONCE", 2)
     house = StoredHouse()
     kept = [house.add_file(f"demo-{number}.tar.gz", metadata=f"Name: {number}").sha256 for number in range(9)]
     kept += [house.add_copy(f"other-{number}.tar.gz", metadata=f"Name: {number}").sha256 for number in range(9)]
@@ -320,7 +322,7 @@ def test_a_store_that_lists_in_any_order_is_swept_as_well() -> None:
 
     house = StoredHouse()
     house.blobs = Backwards()
-    sweep = Sweep(house.catalog, house.blobs, house.clock)
+    sweep = house.sweep_of(house.blobs)
     kept = [house.add_file(f"demo-{number}.tar.gz").sha256 for number in range(20)]
     orphans = [house.put(f"orphan {number}") for number in range(20)]
     assert wait(sweep.sweep(OPERATOR)).blobs == 20
@@ -333,4 +335,4 @@ def test_temporary_files_can_be_purged_by_themselves() -> None:
     house = StoredHouse()
     assert wait(house.sweep.purge_incoming()) == 3
     assert house.incoming.asked == [house.clock.now() - DAY]
-    assert wait(Sweep(house.catalog, house.blobs, house.clock).purge_incoming()) == 0
+    assert wait(Sweep(house.catalog, house.blobs, house.clock, house.sweep.remover).purge_incoming()) == 0

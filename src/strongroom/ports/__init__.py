@@ -22,6 +22,7 @@ from strongroom.ports.passage import (
     Reservations,
     UpstreamPages,
 )
+from strongroom.ports.removals import Remover
 from strongroom.ports.replica import FollowedServer, OpenPrimary, Primary
 from strongroom.ports.tables import Events, Files, Indexes, Leases, Projects, StoreIds, Tokens, Turns, Users
 from strongroom.ports.upstream import Body, Missing, Origin, PageBody, Part, Unchanged, UpstreamClient
@@ -58,6 +59,7 @@ __all__ = [
     "Primary",
     "Projects",
     "Promotions",
+    "Remover",
     "Reservations",
     "Seals",
     "Secrets",

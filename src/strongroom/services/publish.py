@@ -38,7 +38,6 @@ from strongroom.core.policies.declaration import Digests
 from strongroom.core.policies.open_index import judge_index
 from strongroom.core.policies.upstream_name import Namesakes
 from strongroom.core.policy import Refuse
-from strongroom.core.removals import demand_not_removed
 from strongroom.core.renewal import renew
 from strongroom.core.sources import has_or_holds, walk
 from strongroom.core.upload import (
@@ -283,7 +282,7 @@ class Upload:
             raise StorageFault("blob-digest", "The blob store kept other bytes than the ones that arrived")
 
     def _name_blobs(self, tx: Transaction, lease: Lease) -> None:
-        demand_not_removed(tx.leases.list_removals(), lease.sha256, now=self._publish.clock.now())
+        tx.demand_not_removed(lease.sha256, now=self._publish.clock.now())
         tx.leases.replace(lease)
 
     def _commit(self, tx: Transaction, draft: Draft) -> Published:

@@ -142,17 +142,12 @@ class Upkeep:
         named: frozenset[Sha256] = frozenset()
         for start in range(0, len(digests), _PORTION):
             portion = digests[start : start + _PORTION]
-            named |= await self.catalog.read(partial(_find_named, digests=portion))
+            named |= await self.catalog.read(partial(Transaction.find_named, digests=portion))
         return named
 
     async def _count_unneeded(self, candidates: Collection[Sha256]) -> int:
         """Count those that still nobody needs: an upload may have come in between, or be on its way."""
-
-        def count(tx: Transaction) -> int:
-            leased = {sha256 for lease in tx.leases.list() for sha256 in lease.sha256}
-            return len(set(candidates) - leased - _find_named(tx, candidates))
-
-        return await self.catalog.read(count) if candidates else 0
+        return len(await self.catalog.read(lambda tx: tx.find_unneeded(candidates))) if candidates else 0
 
     async def _judge_bytes(self, info: BlobInfo) -> Problem | None:
         digest = hashlib.sha256()
@@ -202,12 +197,6 @@ def _collect_cache_needs(tx: Transaction) -> dict[Sha256, _Need]:
 def _sidecars(file: File | Copy) -> list[tuple[Sha256, str]]:
     found = ((file.metadata_sha256, "metadata"), (file.provenance_sha256, "provenance"))
     return [(sha256, what) for sha256, what in found if sha256 is not None]
-
-
-def _find_named(tx: Transaction, digests: Collection[Sha256]) -> frozenset[Sha256]:
-    """Return those that a row names as this transaction sees it."""
-    lists = {names.sha256 for names in tx.name_lists.list()}
-    return tx.files.find_named(digests) | tx.copies.find_named(digests) | lists.intersection(digests)
 
 
 def _draw(infos: Sequence[BlobInfo], percent: float) -> Sequence[BlobInfo]:

@@ -17,6 +17,7 @@ from strongroom.core.names import Sha256
 from strongroom.ports import Arriving, Blobs, Incoming, Transaction
 from strongroom.services.mirror.files import FileMirror
 from strongroom.services.mirror.parts import Parts
+from strongroom.services.removing import Removing
 from tests.archives.wheels import Wheel, metadata_of
 from tests.factories import a_mirror, an_upstream_file
 from tests.fakes import FrozenClock, SeededSecrets
@@ -91,7 +92,8 @@ class Passage:
         self.blobs = WatchedBlobs(capacity_bytes=capacity_bytes)
         self.client = client or MemoryUpstreams()
         store = store or self.blobs
-        self.parts = Parts(self.catalog, store, self.client, PlainSeals(), self.clock, SeededSecrets())
+        remover = Removing(self.catalog, store, self.clock)
+        self.parts = Parts(self.catalog, store, self.client, PlainSeals(), self.clock, SeededSecrets(), remover)
         self.mirror = FileMirror(self.parts, limit_bytes=limit_bytes)
 
     def restarted(self) -> Passage:

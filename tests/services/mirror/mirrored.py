@@ -15,6 +15,7 @@ from strongroom.core.model import Index
 from strongroom.core.names import ProjectName
 from strongroom.services.mirror.pages import PageMirror
 from strongroom.services.mirror.parts import Parts
+from strongroom.services.removing import Removing
 from tests.factories import DEMO, a_mirror
 from tests.replacing import replace
 from tests.services.house import House
@@ -42,8 +43,9 @@ class Town:
         self.client = MemoryUpstreams(*sites)
         self.blobs = MemoryBlobs()
         self.public = self.house.add_index(a_mirror())
+        remover = Removing(self.house.catalog, self.blobs, self.house.clock)
         self.parts = Parts(
-            self.house.catalog, self.blobs, self.client, PlainSeals(), self.house.clock, self.house.secrets
+            self.house.catalog, self.blobs, self.client, PlainSeals(), self.house.clock, self.house.secrets, remover
         )
         self.add_file("demo-1.0-py3-none-any.whl")
 

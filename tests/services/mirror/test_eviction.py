@@ -14,13 +14,14 @@ from strongroom.core.errors import StorageFault, Unavailable
 from strongroom.core.mirrored import Copy
 from strongroom.core.model import Lease
 from strongroom.core.names import Sha256
-from strongroom.core.removals import demand_not_removed
+from strongroom.core.removals import REMOVAL_SECONDS
 from strongroom.ports import Transaction
 from strongroom.services.mirror.eviction import Eviction, EvictionReport
 from strongroom.services.mirror.files import STILL_IN_USE, FileMirror
 from strongroom.services.mirror.parts import Parts
+from strongroom.services.removing import Removing
 from tests.factories import a_copy, a_file, a_name_list, a_project, an_index, an_upstream_file, sha256_of
-from tests.fakes import START
+from tests.fakes import START, join
 from tests.replacing import replace
 from tests.services.house import House, wait
 from tests.services.mirror.arriving import PlainSeals
@@ -34,11 +35,16 @@ class Store(House):
     def __init__(self, copies: int = 0) -> None:
         super().__init__()
         self.blobs = MemoryBlobs()
-        self.eviction = Eviction(self.catalog, self.blobs, self.clock)
+        self.eviction = self.eviction_of(self.blobs)
         self.clock.advance(timedelta(days=1))
         self.add_index(an_index())
         for number in range(copies):
             self.add_copy(f"demo-{number}.tar.gz", f"bytes {number:4}", used=number * MINUTE)
+
+    def eviction_of(self, blobs: MemoryBlobs, *, removal_seconds: float = REMOVAL_SECONDS) -> Eviction:
+        """Return what evicts copies from these blobs, which are the catalog's from now on."""
+        wait(join(self.catalog, blobs))
+        return Eviction(self.catalog, self.clock, Removing(self.catalog, blobs, self.clock, removal_seconds))
 
     def add_copy(self, filename: str, text: str, *, used: timedelta = timedelta(0)) -> Copy:
         """Store a copy of these bytes."""
@@ -163,7 +169,7 @@ class WatchedBlobs(MemoryBlobs):
 
 def keep(tx: Transaction, sha256: Sha256) -> None:
     """Do what a fetch of these bytes does before it relies on any that are there."""
-    demand_not_removed(tx.leases.list_removals(), (sha256,), now=START + timedelta(days=1))
+    tx.demand_not_removed((sha256,), now=START + timedelta(days=1))
     tx.leases.add(Lease(f"fetch of {sha256}", START + timedelta(days=9), (sha256,)))
 
 
@@ -181,7 +187,7 @@ def test_the_catalog_is_free_while_the_store_removes() -> None:
     store = Store()
     store.blobs = WatchedBlobs(meanwhile)
     copy = store.add_copy("demo-1.tar.gz", "bytes")
-    report = wait(Eviction(store.catalog, store.blobs, store.clock).evict(0))
+    report = wait(store.eviction_of(store.blobs).evict(0))
     assert report == EvictionReport(copies=1, freed_bytes=5, stored_bytes=0)
     assert codes == ["being-removed"]
     assert blobs_of(store) == set()
@@ -195,7 +201,7 @@ def test_a_removal_that_takes_too_long_is_broken_off_and_stays_written_down() ->
 
     async def scene() -> None:
         with pytest.raises(Unavailable, match="remove"):
-            await Eviction(store.catalog, blobs, store.clock, removal_seconds=0.05).evict(0)
+            await eviction.evict(0)
         blobs.let_go.set()
         await asyncio.sleep(0.01)
 
@@ -203,6 +209,7 @@ def test_a_removal_that_takes_too_long_is_broken_off_and_stays_written_down() ->
     blobs.let_go = asyncio.Event()
     store.blobs = blobs
     copy = store.add_copy("demo-1.tar.gz", "bytes")
+    eviction = store.eviction_of(blobs, removal_seconds=0.05)
     wait(scene())
     assert blobs_of(store) == {copy.sha256}
     assert store.left() == []
@@ -217,7 +224,7 @@ def test_a_removal_that_fails_stays_written_down_too() -> None:
     store.blobs = blobs
     copies = [store.add_copy(f"demo-{number}.tar.gz", f"bytes {number}") for number in range(2)]
     with pytest.raises(StorageFault):
-        wait(Eviction(store.catalog, blobs, store.clock).evict(0))
+        wait(store.eviction_of(blobs).evict(0))
     (removal,) = store.look(lambda tx: tx.leases.list_removals())
     assert set(removal.sha256) == {copy.sha256 for copy in copies}
 
@@ -225,7 +232,8 @@ def test_a_removal_that_fails_stays_written_down_too() -> None:
 def test_what_a_process_has_given_out_counts_as_used() -> None:
     """Its memory of uses is written down first, and what may be read still is spared."""
     store = Store(3)
-    parts = Parts(store.catalog, store.blobs, MemoryUpstreams(), PlainSeals(), store.clock, store.secrets)
+    remover = Removing(store.catalog, store.blobs, store.clock)
+    parts = Parts(store.catalog, store.blobs, MemoryUpstreams(), PlainSeals(), store.clock, store.secrets, remover)
     mirror = FileMirror(parts)
     first = replace(an_upstream_file("demo-0.tar.gz"), sha256=sha256_of("bytes    0"))
 

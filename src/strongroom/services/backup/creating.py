@@ -43,7 +43,7 @@ from strongroom.core.errors import Conflict, StorageFault, Unavailable
 from strongroom.core.events import FIRST_HASH, Head
 from strongroom.core.model import Lease
 from strongroom.core.names import Sha256
-from strongroom.core.removals import BEING_REMOVED, demand_not_removed
+from strongroom.core.removals import BEING_REMOVED
 from strongroom.ports import Blobs, Catalog, Clock, Secrets, Transaction
 from strongroom.ports.backup import BackupTarget, Contents, Tables
 from strongroom.services.backup.lines import write_lines
@@ -149,7 +149,7 @@ class Creating:
         now = self.clock.now()
 
         def change(tx: Transaction) -> None:
-            demand_not_removed(tx.leases.list_removals(), named, now=now)
+            tx.demand_not_removed(named, now=now)
             tx.leases.remove(lease_id)  # of the snapshot before
             tx.leases.add(Lease(lease_id, now + LEASE_LIFETIME, tuple(sorted(named))))
 

@@ -29,7 +29,6 @@ from strongroom.core.backup import (
 from strongroom.core.errors import Conflict, StorageFault
 from strongroom.core.model import Lease
 from strongroom.core.names import Sha256
-from strongroom.core.removals import demand_not_removed
 from strongroom.ports import Blobs, Catalog, Clock, Secrets, Transaction
 from strongroom.ports.backup import BackupTarget, Contents, Tables
 from strongroom.services.backup.lines import read_items, read_rows
@@ -96,7 +95,7 @@ class Restoring:
         lease = Lease(f"restore-{self.secrets.token_bytes(16).hex()}", now + LEASE_LIFETIME, wanted)
 
         def take(tx: Transaction) -> None:
-            demand_not_removed(tx.leases.list_removals(), wanted, now=now)
+            tx.demand_not_removed(wanted, now=now)
             tx.leases.add(lease)
 
         await self.catalog.write(take)

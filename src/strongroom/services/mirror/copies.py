@@ -16,7 +16,6 @@ from strongroom.core.errors import StorageFault, StrongroomError
 from strongroom.core.mirrored import Copy, UpstreamFile
 from strongroom.core.model import Lease
 from strongroom.core.names import Filename, IndexName, Sha256
-from strongroom.core.removals import demand_not_removed
 from strongroom.ports import Transaction
 from strongroom.services.mirror.parts import Parts
 from strongroom.services.mirror.writes import Writes
@@ -126,7 +125,7 @@ class KeptCopies:
 
 
 def _name_blob(tx: Transaction, lease: Lease, *, now: datetime) -> None:
-    demand_not_removed(tx.leases.list_removals(), lease.sha256, now=now)
+    tx.demand_not_removed(lease.sha256, now=now)
     tx.leases.add(lease)
 
 

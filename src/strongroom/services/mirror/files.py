@@ -26,7 +26,7 @@ class FileMirror:
     """Files of upstreams, through what is kept of them. One per worker process."""
 
     def __init__(self, parts: Parts, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
-        self._eviction = Eviction(parts.catalog, parts.blobs, parts.clock)
+        self._eviction = Eviction(parts.catalog, parts.clock, parts.remover)
         self._writes = Writes(parts.catalog)
         self._copies = KeptCopies(parts, self._writes)
         self._sidecars = Sidecars(parts, self._copies, open_file=self.open_file)

@@ -17,7 +17,6 @@ from strongroom.core.errors import StorageFault, StrongroomError, UpstreamFault,
 from strongroom.core.mirrored import NameList
 from strongroom.core.model import Index, Lease
 from strongroom.core.names import Sha256
-from strongroom.core.removals import demand_not_removed
 from strongroom.core.simpleapi.parse_list import NameReader
 from strongroom.ports import Body, Missing, Transaction, Unchanged
 from strongroom.services.mirror.parts import Parts, upstream_of
@@ -153,7 +152,7 @@ def _claim(tx: Transaction, claim: Lease, *, now: datetime) -> bool:
 
 
 def _name_blob(tx: Transaction, claim: Lease, *, now: datetime) -> None:
-    demand_not_removed(tx.leases.list_removals(), claim.sha256, now=now)
+    tx.demand_not_removed(claim.sha256, now=now)
     tx.leases.replace(claim)
 
 

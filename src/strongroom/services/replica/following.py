@@ -17,7 +17,6 @@ from datetime import datetime, timedelta
 from strongroom.core.errors import NotFound, StorageFault, StrongroomError
 from strongroom.core.model import Lease
 from strongroom.core.names import Sha256
-from strongroom.core.removals import demand_not_removed
 from strongroom.core.replica import NEVER, Followed, Page, check_page
 from strongroom.ports import Blobs, Catalog, Clock, OpenPrimary, Primary, Seals, Secrets, Transaction
 from strongroom.services.replica.applying import apply_page
@@ -133,7 +132,7 @@ class Follower:
         lease = Lease(stores.secrets.token_bytes(16).hex(), stores.clock.now() + _LEASE_LIFETIME, tuple(needed))
 
         def take(tx: Transaction) -> None:
-            demand_not_removed(tx.leases.list_removals(), lease.sha256, now=stores.clock.now())
+            tx.demand_not_removed(lease.sha256, now=stores.clock.now())
             tx.leases.add(lease)
 
         await stores.catalog.write(take)
