@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +31,8 @@ from strongroom.adapters.sql.catalog import open_catalog
 from strongroom.adapters.upstream.late import LateClient
 from strongroom.config import NO_UPSTREAM, Settings, load_settings
 from strongroom.core.caller import Caller, operator
-from strongroom.core.errors import ConfigurationFault
+from strongroom.core.errors import ConfigurationFault, StorageFault, StorageFull, Unavailable
+from strongroom.core.replica import PAGE_KEY
 from strongroom.ports import Blobs, Catalog, Primary, Secrets
 from strongroom.services import Services
 from strongroom.services.accounts import Accounts
@@ -50,6 +53,7 @@ from strongroom.services.mirror.names import UpstreamNames
 from strongroom.services.mirror.outcomes import CountingClient
 from strongroom.services.mirror.pages import PageMirror
 from strongroom.services.mirror.parts import Parts
+from strongroom.services.ownership import Ownership
 from strongroom.services.prefetch import Prefetch
 from strongroom.services.promotion import Dependencies, Promotions
 from strongroom.services.publish import Publish
@@ -72,6 +76,7 @@ if TYPE_CHECKING:  # these take their time to load, or need an extra
     from strongroom.adapters.certificates import TlsFiles
     from strongroom.worker import Job
 
+_log = logging.getLogger(__name__)
 _SWITCH_SECONDS = 0.0005
 """How long a thread that reads an upstream's page may keep the event loop waiting: ten times shorter than is usual.
 
@@ -86,8 +91,11 @@ Measured while 70,000 lines of upstream pages are read: a tenth less processor t
 
 
 @asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[Services]:
-    """Open the stores and yield the use cases; raises `ConfigurationFault`, `Unavailable`."""
+async def open_store(settings: Settings, *, is_taking_over: bool = False) -> AsyncIterator[Services]:
+    """Open the stores and yield the use cases; raises `ConfigurationFault`, `Unavailable`.
+
+    Refuses the blobs of another catalog, unless the use case is the one that takes them over.
+    """
     make_data_directory(settings.directory)
     secrets = open_secrets(settings.directory, settings.key_path)
     async with AsyncExitStack() as stack:
@@ -96,14 +104,17 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
         await demand_same_key(store, secrets)
         catalog = ReadOnlyReplica(store)  # for all but those that a replica's own upkeep needs
         blobs = open_blobs(settings)
+        clock, passwords = SystemClock(), Argon2Passwords()
+        ownership = Ownership(store, blobs, clock, secrets, settings.places)
+        if not is_taking_over:
+            await _settle(ownership)
         inspector = ProcessInspector()
         stack.push_async_callback(inspector.close)
-        clock, passwords = SystemClock(), Argon2Passwords()
         passage = _open_passage(settings, catalog=store, blobs=blobs, secrets=secrets)
         stack.push_async_callback(passage.parts.client.close)
         stack.push_async_callback(passage.mirror.close)
         mirror, names = passage.mirror, passage.names
-        follower = Follower(Stores(store, blobs, clock, secrets, passage.parts.seals), _open_primary)
+        follower = Follower(Stores(store, blobs, clock, secrets, passage.parts.seals), partial(_open_primary, secrets))
         stack.push_async_callback(follower.close)
         publish = Publish(catalog, blobs, inspector, clock, secrets, settings.max_upload_bytes, names)
         yield Services(
@@ -115,12 +126,13 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
             audit=Audit(catalog, secrets),
             backups=Backups(store, store, blobs, clock, secrets),
             browse=Browse(catalog, blobs, mirror, passage.asked, clock),
-            change_feed=ChangeFeed(catalog, blobs),
+            change_feed=ChangeFeed(catalog, blobs, secrets),
             download=Download(catalog, blobs, mirror, clock),
             exemptions=Exemptions(catalog, secrets, clock),
             explain=Explain(catalog, mirror, clock),
             importing=Importing(publish),
             indexes=Indexes(catalog, clock, passage.parts.seals),
+            ownership=ownership,
             passage=passage,
             prefetch=Prefetch(catalog, mirror, clock),
             promotions=Promotions(catalog, clock, secrets, Dependencies(catalog, blobs, clock, mirror), names),
@@ -138,6 +150,14 @@ async def open_store(settings: Settings) -> AsyncIterator[Services]:
         )
 
 
+async def _settle(ownership: Ownership) -> None:
+    """See whose the blobs are; where that cannot be seen yet, nothing is removed until a later look shows it."""
+    try:
+        await ownership.settle()
+    except (StorageFault, StorageFull, Unavailable) as fault:
+        _log.warning("whose the stored files are cannot be seen", extra={"fields": {"why": fault.sentence}})
+
+
 def open_blobs(settings: Settings) -> LocalBlobs | BucketBlobs:
     """Return where the files are; a bucket is asked nothing yet. Raises `ConfigurationFault`, `StorageFault`."""
     if not settings.blobs:
@@ -146,11 +166,7 @@ def open_blobs(settings: Settings) -> LocalBlobs | BucketBlobs:
         from strongroom.adapters.blobs.bucket import BucketBlobs
         from strongroom.adapters.blobs.bucket_store import open_bucket
     except ImportError:
-        raise ConfigurationFault(
-            "bucket-extra",
-            "Files are to be kept in a bucket, and the library for that is not installed",
-            "Install `strongroom[bucket]`.",
-        ) from None
+        raise _bucket_fault("Files are to be kept in a bucket") from None
     bucket = open_bucket(settings.blobs)
     return BucketBlobs(bucket, settings.directory, minimum_free_bytes=settings.min_free_bytes)
 
@@ -161,18 +177,19 @@ def open_bucket_target(url: str) -> BucketTarget:
         from strongroom.adapters.blobs.bucket_backups import BucketTarget
         from strongroom.adapters.blobs.bucket_store import open_bucket
     except ImportError:
-        raise ConfigurationFault(
-            "bucket-extra",
-            "The target is a bucket, and the library for that is not installed",
-            "Install `strongroom[bucket]`.",
-        ) from None
+        raise _bucket_fault("The target is a bucket") from None
     return BucketTarget(open_bucket(url))
 
 
-def _open_primary(url: str, token: str) -> Primary:
+def _bucket_fault(reason: str) -> ConfigurationFault:
+    told = f"{reason}, and the library for that is not installed"
+    return ConfigurationFault("bucket-extra", told, "Install `strongroom[bucket]`.")
+
+
+def _open_primary(secrets: Secrets, url: str, token: str) -> Primary:
     from strongroom.adapters.replica.client import HttpPrimary  # its library takes half a second to load
 
-    return HttpPrimary(url, token)
+    return HttpPrimary(url, token, key=secrets.derive_key(PAGE_KEY))
 
 
 def _open_passage(settings: Settings, *, catalog: Catalog, blobs: Blobs, secrets: Secrets) -> Passage:
@@ -220,9 +237,19 @@ async def prepare(settings: Settings) -> str | None:
         caller = local_operator()
         if await services.replica.find_followed() is not None:
             return None  # indexes and administrators come from the primary
-        await services.indexes.ensure_first(caller, lambda: first_upstream(settings))
+        await fill_store(services, caller, settings)
         link = await services.setup.issue_link(caller)
         return None if link is None else link.secret
+
+
+async def fill_store(services: Services, caller: Caller, settings: Settings) -> None:
+    """Make the first index of an empty catalog; raises `ConfigurationFault` where another key was quicker.
+
+    Two nodes that come first at once find no log to hold their keys against. After this
+    there is one, and whose key has not begun it writes nothing more.
+    """
+    await services.indexes.ensure_first(caller, lambda: first_upstream(settings))
+    await demand_same_key(services.catalog, services.secrets)
 
 
 def first_upstream(settings: Settings) -> str | None:
@@ -295,16 +322,18 @@ async def run_worker(settings: Settings) -> None:
     from strongroom.worker import at_work, until_told_to_stop
 
     configure_logging()
-    async with open_store(settings) as services, at_work(_shared_jobs(services, settings)):
+    async with open_store(settings) as services, at_work(_upkeep_jobs(services, settings, are_shared=True)):
         tell_service_manager(READY)
         await until_told_to_stop()
 
 
-def _shared_jobs(services: Services, settings: Settings) -> tuple[Job, ...]:
-    from strongroom.worker import shared_jobs
+def _upkeep_jobs(services: Services, settings: Settings, *, are_shared: bool) -> tuple[Job, ...]:
+    from strongroom.worker import ownership_job, shared_jobs
 
-    cache_bytes = settings.upstream_cache_bytes
-    return shared_jobs(services.turns, services.sweep, passage=services.passage, cache_bytes=cache_bytes)
+    own, cache_bytes = ownership_job(services.ownership), settings.upstream_cache_bytes
+    if not are_shared:
+        return (own,)
+    return (own, *shared_jobs(services.turns, services.sweep, passage=services.passage, cache_bytes=cache_bytes))
 
 
 def application() -> ASGIApp:
@@ -348,6 +377,7 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
         )
         assembled = assemble(parts)
         await assembled.cache.refresh()
+        follower = services.replica.follower
         jobs = (
             *own_jobs(
                 services.catalog,
@@ -355,8 +385,12 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
                 sweep=services.sweep,
                 passage=services.passage,
             ),
-            *(_shared_jobs(services, settings) if settings.jobs else ()),
-            *(replica_jobs(services.replica.follower) if await services.replica.find_followed() else ()),
+            *_upkeep_jobs(services, settings, are_shared=settings.jobs),
+            *(
+                replica_jobs(services.turns, services.replica.follower)
+                if await services.replica.find_followed()
+                else ()
+            ),
         )
         sampling = Job("write down the numbers", 1, assembled.meters.sample, first_seconds=1)
         address = assembled.authenticator.address if settings.access_log else None

@@ -23,6 +23,7 @@ from strongroom.core.errors import StrongroomError
 from strongroom.core.names import TokenId
 from strongroom.ports import Catalog
 from strongroom.services.mirror.mirror import Passage
+from strongroom.services.ownership import Ownership
 from strongroom.services.replica import Follower
 from strongroom.services.sweep import Sweep
 from strongroom.services.turns import Turns
@@ -32,6 +33,8 @@ _SERVER = operator("server")
 _SWEEP_EVERY = timedelta(days=1)
 _AGAIN = timedelta(0)
 """For jobs that may be done again at once, but not by two at the same time."""
+_FOLLOWING_LIFETIME = timedelta(seconds=10)
+"""How long a replica stands still when the process that follows was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,20 @@ def shared_jobs(turns: Turns, sweep: Sweep, *, passage: Passage, cache_bytes: in
     )
 
 
-def replica_jobs(follower: Follower) -> tuple[Job, ...]:
-    """Return the job of a replica: looking each second for what its primary has that is not here."""
-    return (Job("follow the primary", 1, follower.catch_up, first_seconds=0),)
+def ownership_job(ownership: Ownership) -> Job:
+    """Return the job that sees whose the blobs are where that could not be seen at the start."""
+    return Job("see whose the stored files are", 60, ownership.settle, first_seconds=60)
+
+
+def replica_jobs(turns: Turns, follower: Follower) -> tuple[Job, ...]:
+    """Return the job of a replica: one process follows the primary for all, the others see how far it has come."""
+    turns = turns.short(_FOLLOWING_LIFETIME)
+
+    async def follow_in_turn() -> None:
+        if await follower.look():
+            await turns.run("follow", follower.keep_level, every=_AGAIN)
+
+    return (Job("follow the primary", 1, follow_in_turn, first_seconds=0),)
 
 
 @asynccontextmanager

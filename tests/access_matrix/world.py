@@ -17,6 +17,7 @@ from strongroom.adapters.inspector.inline import InlineInspector
 from strongroom.adapters.memory.catalog import MemoryCatalog
 from strongroom.core.index_settings import IndexChanges
 from strongroom.core.names import IndexName, ProjectPattern, parse_filename, parse_index_name, parse_user_name
+from strongroom.core.ownership import Places
 from strongroom.core.reservations import Hold
 from strongroom.core.rules import Rules
 from strongroom.core.upload import UploadForm
@@ -32,13 +33,14 @@ from strongroom.services.exemptions import Exemptions
 from strongroom.services.explain import Explain
 from strongroom.services.importing import Importing
 from strongroom.services.indexes import Indexes
+from strongroom.services.ownership import Ownership
 from strongroom.services.prefetch import Prefetch
 from strongroom.services.promotion import Dependencies, Promotions
 from strongroom.services.publish import Publish
 from strongroom.services.releases import Releases
+from strongroom.services.removing import Removing
 from strongroom.services.replica import ChangeFeed, Follower, Replica
 from strongroom.services.replica.following import Stores
-from strongroom.services.removing import Removing
 from strongroom.services.setup import Setup
 from strongroom.services.shield import Shield, Wish
 from strongroom.services.sign_in import SignIn
@@ -188,12 +190,13 @@ def _make_services(
         audit=Audit(catalog, secrets),
         backups=Backups(NoTables(), catalog, blobs, clock, secrets),
         browse=Browse(catalog, blobs, FakeMirror(), FakeAsked(), clock),
-        change_feed=ChangeFeed(catalog, blobs),
+        change_feed=ChangeFeed(catalog, blobs, secrets),
         download=Download(catalog, blobs, FakeMirror(), clock),
         exemptions=Exemptions(catalog, secrets, clock),
         explain=Explain(catalog, FakeMirror(), clock),
         importing=Importing(publish),
         indexes=Indexes(catalog, clock, FakeSeals()),
+        ownership=Ownership(catalog, blobs, clock, secrets, Places("here", "here")),
         passage=a_passage(catalog, blobs, clock=clock, secrets=secrets),
         prefetch=Prefetch(catalog, FakeMirror(), clock),
         promotions=Promotions(catalog, clock, secrets, Dependencies(catalog, blobs, clock)),

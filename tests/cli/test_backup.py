@@ -108,7 +108,7 @@ def test_only_its_owner_reads_a_backup(shelf: Program, target: str) -> None:
 
 def test_what_the_store_lost_is_told(shelf: Program, target: str) -> None:
     """The backup is made all the same, and the command ends with 1."""
-    (blob,) = (path for path in (shelf.data / "blobs").rglob("*") if path.is_file())
+    (blob,) = (path for path in (shelf.data / "blobs" / "sha256").rglob("*") if path.is_file())
     blob.unlink()
     incomplete = shelf.run("backup", "create", target)
     assert (incomplete.exit_code, "1 blobs are missing or damaged" in incomplete.stderr) == (1, True)

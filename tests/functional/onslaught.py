@@ -273,7 +273,7 @@ def _private_digests(made: Onslaught) -> Iterator[str]:
 
 
 def _blobs(data: Path) -> list[Path]:
-    return [path for path in (data / "blobs").rglob("*") if path.is_file()]
+    return [path for path in (data / "blobs" / "sha256").rglob("*") if path.is_file()]
 
 
 def _digest(content: bytes) -> str:

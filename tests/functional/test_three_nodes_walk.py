@@ -16,8 +16,8 @@ import pytest
 
 from tests import clients
 from tests.contracts.buckets import running_bucket
-from tests.contracts.servers import running_postgres
-from tests.deploy.files import paths_asked
+from tests.contracts.servers import PostgresServer, running_postgres
+from tests.deploy.files import DEPLOY, paths_asked
 from tests.functional import walk
 from tests.functional.installers import Target, make_target
 from tests.functional.projects import make_dists
@@ -66,9 +66,10 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     target = _prepare(folder)
     with running_postgres() as database, running_bucket() as bucket:
         secrets = bucket.environment()
+        database.run_script(DEPLOY / "database.sh", NODE_PASSWORD="it's $odd")
         replaced = {f"{8000 + number}": address.partition(":")[2] for number, address in enumerate(nodes, 1)}
         replaced |= {
-            "postgresql://strongroom:password@database.example/strongroom": f"'{database.create_database()}'",
+            "postgresql://strongroom@database.example/strongroom?sslmode=verify-full": _nodes_url(database),
             "s3://packages": bucket.make_url(),
             "https://objects.example": secrets["AWS_ENDPOINT_URL"],
             "AWS_ACCESS_KEY_ID=strongroom": f"AWS_ACCESS_KEY_ID={secrets['AWS_ACCESS_KEY_ID']}",
@@ -93,6 +94,11 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
             yield Town(walking, front, (nodes[0], nodes[1], nodes[2]), target)
         finally:
             walking.end()
+
+
+def _nodes_url(database: PostgresServer) -> str:
+    """Return the address of the database that the nodes own, for their own role."""
+    return database.url_of("strongroom").replace("postgres:@", "strongroom@")
 
 
 def _prepare(folder: Path) -> Target:
@@ -136,7 +142,7 @@ def test_the_old_life_came_along_and_back(town: Town) -> None:
     serials = {file: [entry["serial"] for entry in log if file in json.dumps(entry)] for file in ("-1.0-py", "-1.1-py")}
     assert sorted(entry["serial"] for entry in log) == list(range(1, len(log) + 1))
     assert max(serials["-1.0-py"]) < min(serials["-1.1-py"])
-    kept = {path.name for path in (town.walk.folder / "one-machine" / "blobs").rglob("*") if path.is_file()}
+    kept = {path.name for path in (town.walk.folder / "one-machine" / "blobs" / "sha256").rglob("*") if path.is_file()}
     assert len(kept) >= 4
     assert not [path for path in (town.walk.folder / "node-1" / "blobs").rglob("*") if path.is_file()]
 

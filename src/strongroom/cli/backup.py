@@ -161,14 +161,16 @@ async def _restore(settings: Settings, wanted: _Wanted, *, progress: Report) -> 
     if not _has_key(settings):
         await _bring_key(_key_path(settings), wanted.target, manifest=manifest)
         remark("The key came from the target, so nothing proves who made the backup: whoever can write there could.")
-    async with open_store(settings) as services:
-        return await services.backups.restore(
+    async with open_store(settings, is_taking_over=True) as services:
+        report = await services.backups.restore(
             local_operator(),
             wanted.target,
             name=manifest.name,
             accepts_missing=wanted.accepts_missing,
             progress=progress,
         )
+        await services.ownership.take_over()
+        return report
 
 
 async def _bring_key(path: Path, target: BackupTarget, *, manifest: Manifest) -> None:

@@ -48,6 +48,7 @@ COMMANDS = {
     "audit": Place("audit", "group", "Read the audit log, and prove it whole."),
     "verify": Place("upkeep", "verify", "Check that every byte is there."),
     "sweep": Place("upkeep", "sweep", "Remove bytes that nobody needs."),
+    "adopt-blobs": Place("upkeep", "adopt_blobs", "Say that the stored files are this catalog's."),
     "backup": Place("backup", "group", "Make, list, prove and restore backups."),
     "doctor": Place("doctor", "command", "Look at the machine and the store."),
     "config": Place("config", "group", "Show the settings."),

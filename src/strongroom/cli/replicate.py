@@ -78,7 +78,7 @@ def _follow(url: str, token: str | None) -> None:
 
     if url.startswith("http:") and not _is_loopback(url):
         remark("The primary is asked without TLS: its token and all that it holds can be read on the way.")
-    run(begin, fills_store=False)
+    run(begin)
     remark(f"This is a replica of {url}: it serves what is copied, and takes no changes.")
 
 

@@ -38,29 +38,35 @@ def has_store(settings: Settings) -> bool:
     return bool(settings.database) or settings.directory.exists()
 
 
-def run(
-    use_case: Callable[[Services, Caller], Awaitable[T]], *, makes_store: bool = False, fills_store: bool = True
-) -> T:
-    """Open the store, run the use case as the operator and close the store.
-
-    Raises `NotFound` when there is no store, unless the command may make one. An empty
-    store gets its first index, unless the command needs it empty (`fills_store`).
-    """
-    from strongroom.bootstrap import first_upstream, local_operator, open_store
-
-    settings = chosen_settings()
-    if not makes_store and not has_store(settings):
+def demand_store(settings: Settings) -> None:
+    """Raise `NotFound` when there is no store."""
+    if not has_store(settings):
         raise NotFound(
             "store-missing",
             f"There is no store in {settings.directory}",
             "Name its directory with --data, or make one: `strongroom serve` or `strongroom user create`.",
         )
 
+
+def run(
+    use_case: Callable[[Services, Caller], Awaitable[T]], *, makes_store: bool = False, is_taking_over: bool = False
+) -> T:
+    """Open the store, run the use case as the operator and close the store.
+
+    Raises `NotFound` when there is no store, unless the command may make one; then an
+    empty one gets its first index. All others leave an empty store as empty as it is.
+    """
+    from strongroom.bootstrap import fill_store, local_operator, open_store
+
+    settings = chosen_settings()
+    if not makes_store:
+        demand_store(settings)
+
     async def within_store() -> T:
-        async with open_store(settings) as services:
+        async with open_store(settings, is_taking_over=is_taking_over) as services:
             caller = local_operator()
-            if fills_store and await services.replica.find_followed() is None:
-                await services.indexes.ensure_first(caller, lambda: first_upstream(settings))
+            if makes_store and await services.replica.find_followed() is None:
+                await fill_store(services, caller, settings)
             return await use_case(services, caller)
 
     return asyncio.run(within_store())

@@ -1,4 +1,4 @@
-"""`strongroom verify` and `strongroom sweep`: the bytes as a whole."""
+"""`strongroom verify`, `sweep` and `adopt-blobs`: the bytes as a whole."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from strongroom.cli.exits import REFUSED, Ended
 from strongroom.cli.output import View, print_done, print_json, remark
 from strongroom.cli.parameters import DURATION
 from strongroom.cli.progress import showing_progress
-from strongroom.cli.store import run
+from strongroom.cli.store import chosen_settings, run
 
 if TYPE_CHECKING:  # these take long to import, and `--help` needs none of them
     from strongroom.core.caller import Caller
@@ -93,3 +93,23 @@ def sweep(*, older_than: timedelta, dry_run: bool) -> None:
     told = f"{done} {report.blobs} blobs ({report.freed_bytes} bytes) and {report.leases} expired leases"
     incoming = "." if dry_run else f", and {report.incoming} temporary files."
     print_done(asdict(report), told + incoming)
+
+
+@click.command(cls=Command)
+def adopt_blobs() -> None:
+    """Say that the stored files are those of this catalog, where nothing shows it: say so only when you know.
+
+    After files were copied without their mark (the file or object `store-id`), or when a
+    catalog came from elsewhere. Another catalog that calls them its own will refuse them.
+    """
+
+    async def adopt(services: Services, caller: Caller) -> VerifyReport:
+        await services.ownership.adopt(caller)
+        return await services.upkeep.verify(caller, sample_percent=0)
+
+    report = run(adopt, is_taking_over=True)
+    places = chosen_settings().places
+    data = {"catalog": places.catalog, "blobs": places.blobs, "files": report.files, "faults": len(report.faults)}
+    print_done(data, f"The files in {places.blobs} are those of the catalog in {places.catalog} from now on.")
+    if report.faults:
+        remark(f"{len(report.faults)} of its {report.blobs} blobs are not there: `strongroom verify` names them.")

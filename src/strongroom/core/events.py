@@ -256,6 +256,12 @@ class ReplicaPromoted(_Event, frozen=True, tag="replica-promoted"):
     level_at: str = ""
 
 
+class BlobsAdopted(_Event, frozen=True, tag="blobs-adopted"):
+    """The operator said that the stored files in that place are this catalog's, which nothing showed."""
+
+    blobs: str
+
+
 Event = (
     IndexCreated
     | IndexChanged
@@ -281,6 +287,7 @@ Event = (
     | TokenRevoked
     | SetupLinkIssued
     | ReplicaPromoted
+    | BlobsAdopted
 )
 
 AccessEvent = (
@@ -294,7 +301,7 @@ AccessEvent = (
     | TokenIssued
     | TokenRevoked
 )
-"""Events after which a cached answer to "who may" must be asked again."""
+"""Events about who may do what."""
 
 ProjectEvent = (
     Uploaded

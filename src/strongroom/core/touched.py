@@ -12,6 +12,7 @@ from itertools import chain
 from typing import TypeAlias, TypeVar, assert_never
 
 from strongroom.core.events import (
+    BlobsAdopted,
     Deleted,
     Event,
     ExemptionDecided,
@@ -109,7 +110,7 @@ def touched_by(event: Event) -> Touched:
         case TokenIssued(replaces=replaced):
             assert replaced is not None
             return Touched(users=(event.owner,), tokens=(replaced, event.token))
-        case SetupLinkIssued() | ReplicaPromoted():
+        case SetupLinkIssued() | ReplicaPromoted() | BlobsAdopted():
             return Touched()
         case _:  # pragma: no cover
             assert_never(event)

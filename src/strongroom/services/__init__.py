@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # so that one use case can be imported without all others
     from strongroom.services.importing import Importing
     from strongroom.services.indexes import Indexes
     from strongroom.services.mirror.mirror import Passage
+    from strongroom.services.ownership import Ownership
     from strongroom.services.prefetch import Prefetch
     from strongroom.services.promotion import Promotions
     from strongroom.services.publish import Publish
@@ -55,6 +56,7 @@ class Services:
     explain: Explain
     importing: Importing
     indexes: Indexes
+    ownership: Ownership
     passage: Passage
     prefetch: Prefetch
     promotions: Promotions
