@@ -377,7 +377,6 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
         )
         assembled = assemble(parts)
         await assembled.cache.refresh()
-        follower = services.replica.follower
         jobs = (
             *own_jobs(
                 services.catalog,
@@ -386,11 +385,7 @@ async def open_application(settings: Settings) -> AsyncIterator[ASGIApp]:
                 passage=services.passage,
             ),
             *_upkeep_jobs(services, settings, are_shared=settings.jobs),
-            *(
-                replica_jobs(services.turns, services.replica.follower)
-                if await services.replica.find_followed()
-                else ()
-            ),
+            *(replica_jobs(services.turns, services.replica) if await services.replica.find_followed() else ()),
         )
         sampling = Job("write down the numbers", 1, assembled.meters.sample, first_seconds=1)
         address = assembled.authenticator.address if settings.access_log else None

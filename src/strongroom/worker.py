@@ -24,7 +24,7 @@ from strongroom.core.names import TokenId
 from strongroom.ports import Catalog
 from strongroom.services.mirror.mirror import Passage
 from strongroom.services.ownership import Ownership
-from strongroom.services.replica import Follower
+from strongroom.services.replica import Replica
 from strongroom.services.sweep import Sweep
 from strongroom.services.turns import Turns
 
@@ -119,9 +119,9 @@ def ownership_job(ownership: Ownership) -> Job:
     return Job("see whose the stored files are", 60, ownership.settle, first_seconds=60)
 
 
-def replica_jobs(turns: Turns, follower: Follower) -> tuple[Job, ...]:
+def replica_jobs(turns: Turns, replica: Replica) -> tuple[Job, ...]:
     """Return the job of a replica: one process follows the primary for all, the others see how far it has come."""
-    turns = turns.short(_FOLLOWING_LIFETIME)
+    turns, follower = turns.short(_FOLLOWING_LIFETIME), replica.follower
 
     async def follow_in_turn() -> None:
         if await follower.look():

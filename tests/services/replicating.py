@@ -16,7 +16,7 @@ from strongroom.adapters.memory.state import State
 from strongroom.adapters.sql.catalog import SqlCatalog, open_catalog
 from strongroom.adapters.sql.schema import metadata
 from strongroom.core.caller import Caller
-from strongroom.core.errors import Unavailable
+from strongroom.core.errors import StrongroomError, Unavailable
 from strongroom.core.names import IndexName, Sha256, parse_filename
 from strongroom.core.replica import Followed, Page, decode_page, encode_page
 from strongroom.core.upload import UploadForm
@@ -112,6 +112,7 @@ class Wire(Primary):
         self.site = site
         self.caller: Caller = OPERATOR
         self.is_cut = False
+        self.trouble: StrongroomError | None = None
         self.lost: set[Sha256] = set()
         self.spoiled: set[Sha256] = set()
         self.asked: list[str] = []
@@ -142,6 +143,8 @@ class Wire(Primary):
     def _demand_wire(self, question: str) -> None:
         if self.is_cut:
             raise Unavailable("primary-silent", "The primary cannot be reached", "See to it.")
+        if self.trouble is not None:
+            raise self.trouble
         self.asked.append(question)
 
 
@@ -155,6 +158,10 @@ class Pair:
         self.replica = self._site("replica", SeededSecrets("another" if other_key else "strongroom"))
         self.wire = Wire(self.primary)
         self.opened: list[tuple[str, str]] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """Let another process serve the replica."""
         stores = Stores(self.replica.store, self.replica.blobs, self.clock, self.replica.secrets, FakeSeals())
         self.follower = Follower(stores, self._open)
         self.use_cases = Replica(self.follower)

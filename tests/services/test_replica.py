@@ -19,8 +19,11 @@ from strongroom.core.names import (
     parse_project_name,
 )
 from strongroom.core.removals import make_removal
-from strongroom.core.replica import NEVER
+from strongroom.core.replica import NEVER, Lag
 from strongroom.ports import Transaction
+from strongroom.services.releases import Selection
+from strongroom.services.replica import Follower
+from strongroom.services.replica.following import Position
 from tests.factories import DEMO, MAIN, NOBODY, OPERATOR, a_copy
 from tests.services.house import wait
 from tests.services.replicating import URL, Pair, digests
@@ -120,14 +123,84 @@ def test_bytes_are_copied_once(pair: Pair) -> None:
 
 
 def test_what_the_primary_has_lost_stops_nothing(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
-    """A blob that the primary lists and does not have is told in the log; all else is copied."""
+    """A blob that the primary lists and does not have is told once in the log; all else is copied."""
     sha256 = wait(pair.primary.publish("demo"))
     pair.do(pair.primary.publish("other"))
     pair.wire.lost.add(sha256)
     pair.catch_up()
+    pair.catch_up()
     assert pair.is_level()
-    assert "does not have a blob" in caplog.text
+    assert caplog.text.count("does not have a blob") == 1
     assert sha256 not in wait(digests(pair.replica))
+    assert pair.follower.trouble == ""
+
+
+def test_what_the_primary_had_lost_is_asked_for_until_it_is_here(pair: Pair) -> None:
+    """Until then the replica says how much is lacking and is not level, after a restart too; then it is."""
+    began = pair.clock.now()
+    sha256 = wait(pair.primary.publish("demo"))
+    content = wait(pair.primary.blobs.get(sha256))
+    pair.wire.lost.add(sha256)
+    pair.clock.advance(timedelta(minutes=1))
+    pair.catch_up()
+    pair.restart()
+    for _ in range(3):
+        pair.catch_up()
+    assert pair.follower.find_lag() == Lag(timedelta(minutes=1), lacking=1)
+    standing = wait(pair.use_cases.get_standing(OPERATOR))
+    assert (standing.lacking, standing.level_at) == (1, began)
+    assert pair.wire.asked.count(f"blob {sha256}") >= 3
+    pair.wire.lost.clear()
+    wait(pair.primary.blobs.put(content))
+    pair.catch_up()
+    pair.catch_up()
+    assert wait(pair.replica.blobs.get(sha256)) == content
+    assert pair.follower.find_lag() == Lag(timedelta(0), lacking=0)
+    assert wait(pair.use_cases.get_standing(OPERATOR)).lacking == 0
+    assert wait(pair.replica.store.read(lambda tx: tx.leases.list())) == ()
+
+
+def test_what_nothing_names_any_more_is_not_lacking(pair: Pair) -> None:
+    """The file is deleted on the primary: the replica asks no longer for its bytes, and is level."""
+    sha256 = wait(pair.primary.publish("demo"))
+    pair.wire.lost.add(sha256)
+    pair.catch_up()
+    pair.do(pair.primary.releases.delete(OPERATOR, Selection(MAIN, DEMO, ONE)))
+    pair.catch_up()
+    asked = pair.wire.asked.count(f"blob {sha256}")
+    pair.catch_up()
+    assert pair.follower.find_lag() == Lag(timedelta(0))
+    assert pair.wire.asked.count(f"blob {sha256}") == asked
+
+
+def test_a_page_that_cannot_be_stored_leaves_no_lease(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sweep keeps no bytes for a page that nobody has stored."""
+
+    async def fail(*_given: object, **_more: object) -> Position:
+        raise Unavailable("catalog-busy", "The catalog is busy")
+
+    pair.do(pair.primary.publish("demo"))
+    with monkeypatch.context() as patched:
+        patched.setattr(Follower, "_store", fail)
+        pair.catch_up()
+    assert pair.follower.trouble == "The catalog is busy"
+    assert wait(pair.replica.store.read(lambda tx: tx.leases.list())) == ()
+    pair.catch_up()
+    assert pair.is_level()
+
+
+def test_one_process_follows_for_all(pair: Pair) -> None:
+    """Another one sees how far it has come, and asks the primary nothing."""
+    pair.catch_up()
+    other = Follower(pair.follower.stores, pair.follower.open_primary)
+    asked = len(pair.wire.asked)
+    assert wait(other.look())
+    assert other.find_lag() == Lag(timedelta(0))
+    assert len(pair.wire.asked) == asked
+    wait(pair.use_cases.promote(OPERATOR, although_it_answers=True))
+    assert not wait(other.look())
+    assert other.find_lag() is None
+    wait(pair.follower.keep_level())  # ends by itself: nobody is followed any more
 
 
 def test_two_workers_may_follow_at_once(pair: Pair) -> None:
@@ -135,8 +208,10 @@ def test_two_workers_may_follow_at_once(pair: Pair) -> None:
     pair.do(pair.primary.publish("demo"))
     page = wait(pair.wire.get_page(1, limit=500))
     pair.catch_up()
+    known = pair.follower._known
+    assert known is not None
     before = pair.replica.contents()
-    wait(pair.follower._store(page, pair.clock.now(), lease=None))
+    wait(pair.follower._store(page, known, lease=None))
     assert pair.replica.contents() == before
 
 
@@ -149,7 +224,7 @@ def test_the_lag_is_how_long_ago_all_was_here(pair: Pair) -> None:
     pair.catch_up()
     standing = wait(pair.use_cases.get_standing(OPERATOR))
     assert (standing.primary, standing.behind) == (URL, timedelta(minutes=3))
-    assert pair.follower.find_lag() == timedelta(minutes=3)
+    assert pair.follower.find_lag() == Lag(timedelta(minutes=3))
     assert wait(pair.use_cases.ask_primary(OPERATOR)).trouble == "The primary cannot be reached. See to it."
     pair.wire.is_cut = False
     pair.do(pair.primary.publish("demo"))
@@ -188,6 +263,30 @@ def test_a_replica_is_promoted_when_its_primary_is_gone(pair: Pair) -> None:
     pair.catch_up()
     assert wait(pair.replica.store.read(lambda tx: tx.projects.find(MAIN, parse_project_name("too-late")))) is None
     assert pair.wire.closings == 1
+
+
+@pytest.mark.parametrize("fault", ["token", "history", "failing", "odd", "certificate"])
+def test_whoever_answers_is_there(pair: Pair, fault: str) -> None:
+    """A revoked token, another log, a server in trouble: the primary may still take changes, so it is not replaced."""
+    pair.catch_up()
+    trouble = {
+        "failing": Unavailable("primary-failing", "The primary answers 503"),
+        "odd": Conflict("primary-odd", "The server answers 404"),
+        "certificate": Unavailable("primary-certificate", "The primary shows a certificate that is not trusted"),
+    }
+    pair.wire.trouble = trouble.get(fault)
+    if fault == "token":
+        pair.wire.caller = NOBODY
+    if fault == "history":
+        pair.wire.site = Pair().primary
+    answering = wait(pair.use_cases.ask_primary(OPERATOR))
+    assert (answering.missing, answering.is_silent) == (None, False)
+    with pytest.raises(Conflict, match="Somebody answers") as caught:
+        wait(pair.use_cases.promote(OPERATOR))
+    assert answering.trouble in caught.value.message
+    assert "--anyway" in caught.value.hint
+    assert wait(pair.use_cases.find_followed()) is not None
+    wait(pair.use_cases.promote(OPERATOR, although_it_answers=True))
 
 
 def test_a_primary_that_answers_is_not_replaced(pair: Pair) -> None:
@@ -239,9 +338,9 @@ def test_a_replica_that_was_level_begins_again_without_its_primary(pair: Pair) -
     pair.catch_up()
     pair.wire.is_cut = True
     assert pair.begin().url == URL
-    pair.follower.level_at = None  # the process that served before is gone
+    pair.restart()
     pair.catch_up()
-    assert pair.follower.find_lag() == timedelta(0)
+    assert pair.follower.find_lag() == Lag(timedelta(0))
 
 
 @pytest.mark.parametrize("fault", ["cut", "token"])

@@ -29,6 +29,8 @@ PAGE_KEY = "replica page"
 """What the key is derived for with which a page is signed."""
 NONCE_HEADER = "Strongroom-Nonce"
 SIGNATURE_HEADER = "Strongroom-Signature"
+PRIMARY_SILENT = "primary-silent"
+"""The code of the error for a primary to which there is no connection, or that says nothing."""
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """`level_at` of a replica that never had all that its primary had."""
 
@@ -49,6 +51,18 @@ class Followed:
     def behind(self, now: datetime) -> timedelta | None:
         """Return for how long the primary's changes may be missing here; None: it never had all of them."""
         return None if self.level_at == NEVER else max(now - self.level_at, timedelta(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a replica is behind its primary.
+
+    `behind`: for how long changes may be missing, None for one that never had all of them;
+    `lacking`: how many blobs it lists and does not have, because its primary had none.
+    """
+
+    behind: timedelta | None
+    lacking: int = 0
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):

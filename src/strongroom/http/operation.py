@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from http import HTTPStatus
 
 import msgspec
@@ -18,12 +17,13 @@ from starlette.responses import Response
 
 from strongroom.core.access import Network, Right
 from strongroom.core.caller import Caller
+from strongroom.core.replica import Lag
 from strongroom.http.metrics import CONTENT_TYPE, Meters
 from strongroom.http.readiness import Readiness
 from strongroom.http.routes import Needs, Public, Route, Subject
 
 
-def _no_lag() -> timedelta | None:
+def _no_lag() -> Lag | None:
     return None
 
 
@@ -35,7 +35,7 @@ class Operation:
     meters: Callable[[], Meters]
     """Asked for at each request: they count what is built on top of these routes."""
     metrics_networks: tuple[Network, ...] = ()
-    lag: Callable[[], timedelta | None] = _no_lag
+    lag: Callable[[], Lag | None] = _no_lag
     """How far a replica is behind its primary, asked of nobody; None for a server that is none."""
 
     def routes(self) -> list[Route]:
@@ -71,7 +71,8 @@ class Operation:
         body: dict[str, object] = {"status": "ready" if is_ready else "not ready", "checks": checks}
         lag = self.lag()
         if lag is not None:
-            body["replica"] = {"behind_seconds": round(lag.total_seconds(), 1)}
+            behind = None if lag.behind is None else round(lag.behind.total_seconds(), 1)
+            body["replica"] = {"behind_seconds": behind, "missing_files": lag.lacking}
         return _answer(status, body)
 
     async def metrics(self, _request: Request, _caller: Caller) -> Response:

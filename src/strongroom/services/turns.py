@@ -12,7 +12,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from strongroom.core.errors import StrongroomError
@@ -31,6 +31,12 @@ class Turns:
     clock: Clock
     holder: str = field(default_factory=lambda: secrets.token_hex(8))
     renewal_seconds: float = TURN_LIFETIME.total_seconds() / _RENEWALS_A_LIFETIME
+    lifetime: timedelta = TURN_LIFETIME
+
+    def short(self, lifetime: timedelta) -> Turns:
+        """Return the same process's turns, for jobs that another process should soon go on with when this one dies."""
+        renewal_seconds = lifetime.total_seconds() / _RENEWALS_A_LIFETIME
+        return replace(self, lifetime=lifetime, renewal_seconds=renewal_seconds)
 
     async def run(self, job: str, work: Callable[[], Awaitable[object]], *, every: timedelta) -> bool:
         """Do the work if it is due and nobody else does it; return whether it was done.
@@ -86,7 +92,7 @@ class Turns:
             _log.warning("a turn is left to expire", extra={"fields": {"job": job, "code": fault.code}})
 
     def _turn(self, job: str) -> Turn:
-        return Turn(job, self.holder, self.clock.now() + TURN_LIFETIME)
+        return Turn(job, self.holder, self.clock.now() + self.lifetime)
 
     def _save_own(self, tx: Transaction, turn: Turn) -> None:
         """Save it, unless another process has taken the turn meanwhile; when it was last done is not forgotten."""

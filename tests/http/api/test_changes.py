@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
+from strongroom.core.errors import StorageFault
 from strongroom.core.events import Uploaded
 from strongroom.core.replica import PAGE_KEY, Followed, check_signature, decode_page
 from strongroom.ports import Transaction
+from strongroom.services.replica import feed
 from tests.fakes import SeededSecrets
 from tests.http.api.office import Office
 
@@ -49,9 +52,34 @@ def test_bytes_are_fetched_by_their_digest(office: Office) -> None:
         assert office.ask("GET", f"/blobs/sha256/{path}", token=office.ada).status == 404
 
 
+def test_large_bytes_are_not_read_at_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without their size they are refused: they would all be in memory."""
+    monkeypatch.setattr(feed, "_LARGEST_AT_ONCE", 9)
+    sha256 = asyncio.run(office.blobs.put(b"some bytes"))
+    reply = office.ask("GET", f"/blobs/sha256/{sha256}", token=office.ada)
+    assert (reply.status, reply.json["code"]) == (413, "blob-size")
+    assert office.ask("GET", f"/blobs/sha256/{sha256}?size_bytes=10", token=office.ada).body == b"some bytes"
+
+
+@pytest.mark.parametrize("query", ["", "?size_bytes=10"])
+def test_a_store_that_fails_has_not_lost_anything(office: Office, query: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica is told to come back, and not that there are no such bytes."""
+
+    async def fail(*_given: object, **_more: object) -> AsyncIterator[bytes]:
+        if not office.ada:
+            yield b""
+        raise StorageFault("blob-fault", "Reading a blob failed: input/output error")
+
+    sha256 = asyncio.run(office.blobs.put(b"some bytes"))
+    monkeypatch.setattr(office.blobs, "stream", fail)
+    reply = office.ask("GET", f"/blobs/sha256/{sha256}{query}", token=office.ada)
+    assert (reply.status, reply.json["code"]) == (503, "blob-fault")
+
+
 def test_a_server_says_whether_it_is_a_replica(office: Office) -> None:
     """One that follows nobody has no lag; a replica tells its primary and how long ago it had all of it."""
     alone = {"is_replica": False, "primary": None, "serial": office.serial(), "level_at": None, "behind_seconds": None}
+    alone |= {"missing_files": 0}
     assert office.ask("GET", "/replica", token=office.ada).json == alone
 
     def follow(tx: Transaction) -> None:

@@ -19,7 +19,7 @@ from yarl import URL
 
 from strongroom.core.errors import Conflict, Forbidden, NotFound, StrongroomError, Unavailable
 from strongroom.core.names import Sha256
-from strongroom.core.replica import NONCE_HEADER, SIGNATURE_HEADER, Page, check_signature, decode_page
+from strongroom.core.replica import NONCE_HEADER, PRIMARY_SILENT, SIGNATURE_HEADER, Page, check_signature, decode_page
 
 _PATH = "/api/v1"
 _CONNECT_SECONDS = 5.0
@@ -134,7 +134,7 @@ def _silent(url: str, error: Exception) -> Unavailable:
         case _:
             why = "the connection broke"
     return Unavailable(
-        "primary-silent",
+        PRIMARY_SILENT,
         f"The primary {url} cannot be reached: {why}",
         "What is here is served meanwhile. If it is gone for good: `strongroom replicate --promote`.",
     )

@@ -34,6 +34,7 @@ class StandingView(View):
     serial: int = Field(description="The number of the last change that is here.")
     level_at: Time | None = Field(description="When it last had everything that its primary had; null for never.")
     behind_seconds: float | None = Field(description="How long ago that is: younger changes may be missing here.")
+    missing_files: int = Field(description="How many blobs are listed and not here: its primary has none.")
 
 
 class Octets(StreamingResponse):
@@ -102,4 +103,5 @@ class ChangeEndpoints:
             serial=standing.serial,
             level_at=standing.level_at,
             behind_seconds=None if standing.behind is None else standing.behind.total_seconds(),
+            missing_files=standing.lacking,
         )

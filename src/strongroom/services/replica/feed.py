@@ -7,12 +7,13 @@ is kept of upstreams, uploads in flight, times of last use.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from strongroom.core.access import SERVER, Right
 from strongroom.core.caller import Caller
-from strongroom.core.errors import InvalidRequest, NotFound, StorageFault
+from strongroom.core.errors import InvalidRequest, NotFound, StorageFault, TooLarge, Unavailable
 from strongroom.core.events import FIRST_HASH
 from strongroom.core.model import File, Tombstone
 from strongroom.core.names import Sha256
@@ -20,6 +21,11 @@ from strongroom.core.replica import FORMAT, MOST_EVENTS, PAGE_KEY, Page, sign_pa
 from strongroom.core.replica_rows import Rows, TokenRow, UserRow
 from strongroom.core.touched import Touched, touched_by, unite
 from strongroom.ports import Blobs, Catalog, Secrets, Transaction
+
+_LACKS_IT = ("blob-missing", "blob-short", "blob-damaged")
+"""Faults that mean: the store answers, and does not have these bytes."""
+_LARGEST_AT_ONCE = 32 * 2**20
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +59,38 @@ class ChangeFeed:
                 rows=_load_rows(tx, unite(touched_by(entry.event) for entry in entries)),
             )
 
-        return await self.catalog.read(load)
+        page = await self.catalog.read(load)
+        if since == 0:
+            token = getattr(caller.principal, "token_id", None)
+            _log.info("everything is being copied", extra={"fields": {"token": token, "address": caller.address}})
+        return page
 
     async def open_blob(self, caller: Caller, sha256: Sha256, *, size_bytes: int | None) -> AsyncIterator[bytes]:
         """Return the bytes of that digest in chunks; without a size it is a small blob, read at once.
 
-        Raises `NotFound` when there are none, or none so long.
+        Raises `NotFound` when there are none, or none so long; `Unavailable` when the store
+        cannot say: the replica must not take that for a loss. `TooLarge` asks for the size.
         """
         await self.catalog.read(lambda tx: caller.demand(Right.ADMINISTER, SERVER, indexes=tx.indexes.list()))
         try:
             if size_bytes is None:
-                return _once(await self.blobs.get(sha256))
+                await self._demand_small(sha256)
+                return _after(await self.blobs.get(sha256))
             chunks = self.blobs.stream(sha256, 0, stop=size_bytes)
             return _after(await anext(chunks, b""), chunks)
         except StorageFault as fault:
-            raise NotFound("blob-unknown", f"There are no such bytes: {fault.message}") from fault
+            if fault.code in _LACKS_IT:
+                raise NotFound("blob-unknown", f"There are no such bytes: {fault.message}") from fault
+            raise Unavailable(fault.code, fault.message, "Look into this server's log.") from fault
+
+    async def _demand_small(self, sha256: Sha256) -> None:
+        """Raise `TooLarge` for a blob that is too large to be read at once."""
+        try:
+            async for _ in self.blobs.stream(sha256, _LARGEST_AT_ONCE, stop=_LARGEST_AT_ONCE + 1):
+                raise TooLarge("blob-size", "These bytes are too many to be read at once", "Say size_bytes.")
+        except StorageFault as fault:
+            if fault.code not in _LACKS_IT:
+                raise
 
 
 def load_hash(tx: Transaction, serial: int) -> bytes:
@@ -119,12 +142,9 @@ def _load_tokens(tx: Transaction, touched: Touched) -> tuple[TokenRow, ...]:
     return tuple(TokenRow.of(token) for token in found.values())
 
 
-async def _once(data: bytes) -> AsyncIterator[bytes]:
-    yield data
-
-
-async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _after(first: bytes, rest: AsyncIterator[bytes] | None = None) -> AsyncIterator[bytes]:
     """Yield all of it; the first chunk was read before the answer began, so that a missing blob is still a 404."""
     yield first
-    async for chunk in rest:
-        yield chunk
+    if rest is not None:
+        async for chunk in rest:
+            yield chunk

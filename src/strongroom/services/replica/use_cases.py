@@ -13,30 +13,38 @@ from strongroom.core.access import SERVER, Right
 from strongroom.core.caller import Caller
 from strongroom.core.errors import Conflict, NotFound, StrongroomError
 from strongroom.core.events import ReplicaPromoted
-from strongroom.core.replica import NEVER, Followed
+from strongroom.core.replica import NEVER, PRIMARY_SILENT, Followed
 from strongroom.ports import Transaction
 from strongroom.services.replica.following import Follower
+from strongroom.services.replica.lacking import forget_lacking, load_lacking
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where a server stands: `primary` is None for one that follows nobody.
 
-    `level_at`: when it last had everything that its primary had; `behind`: how long ago that is.
+    `level_at`: when it last had everything that its primary had; `behind`: how long ago that
+    is; `lacking`: how many blobs it lists and does not have, because its primary had none.
     """
 
     primary: str | None
     serial: int
     level_at: datetime | None = None
     behind: timedelta | None = None
+    lacking: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """What the primary says now: how many changes are missing here; or why it says nothing."""
+    """What the primary says now: how many changes are missing here; or why it does not say.
+
+    `is_silent`: nobody took the connection, or nobody spoke. Whatever else stands in the
+    way, somebody is there, and may take changes.
+    """
 
     missing: int | None
     trouble: str = ""
+    is_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +90,15 @@ class Replica:
     async def get_standing(self, caller: Caller) -> Standing:
         """Return whether this is a replica, of whom, and how far behind it may be; administrators only."""
 
-        def load(tx: Transaction) -> tuple[Followed | None, int]:
+        def load(tx: Transaction) -> tuple[Followed | None, int, int]:
             caller.demand(Right.ADMINISTER, SERVER, indexes=tx.indexes.list())
-            return tx.followed.find(), tx.events.serial()
+            return tx.followed.find(), tx.events.serial(), len(load_lacking(tx))
 
-        followed, serial = await self.follower.stores.catalog.read(load)
+        followed, serial, lacking = await self.follower.stores.catalog.read(load)
         if followed is None:
             return Standing(None, serial)
         behind = followed.behind(self.follower.stores.clock.now())
-        return Standing(followed.url, serial, None if behind is None else followed.level_at, behind)
+        return Standing(followed.url, serial, None if behind is None else followed.level_at, behind, lacking)
 
     async def ask_primary(self, caller: Caller) -> Answering:
         """Ask the primary how many changes are missing here; copies nothing. Raises `NotFound` for no replica."""
@@ -98,18 +106,19 @@ class Replica:
         try:
             return Answering(await self.follower.count_missing())
         except StrongroomError as fault:
-            return Answering(None, fault.sentence)
+            return Answering(None, fault.sentence, is_silent=fault.code == PRIMARY_SILENT)
 
     async def promote(self, caller: Caller, *, although_it_answers: bool = False) -> Standing:
         """End following: this server takes changes from now on, and its log says so.
 
-        Raises `NotFound` for a server that is no replica, `Conflict` while its primary
-        answers (two servers would take changes) or when it never had all of its primary.
+        Raises `NotFound` for a server that is no replica, `Conflict` unless its primary is
+        silent (two servers would take changes) or when it never had all of its primary.
         """
         followed = await self._get_followed(caller)
         if not although_it_answers:
-            if (await self.ask_primary(caller)).missing is not None:
-                raise _primary_answers(followed.url)
+            answering = await self.ask_primary(caller)
+            if not answering.is_silent:
+                raise _primary_answers(followed.url, answering.trouble)
             if followed.level_at == NEVER:
                 raise _never_level(followed.url)
         stores = self.follower.stores
@@ -120,6 +129,7 @@ class Replica:
                 raise _no_replica()
             level_at = "" if held.level_at == NEVER else held.level_at.isoformat()
             tx.followed.remove()
+            forget_lacking(tx)
             event = ReplicaPromoted(primary=held.url, level_at=level_at)
             return tx.events.append(event, at=stores.clock.now(), actor=caller.actor)
 
@@ -154,7 +164,13 @@ def _not_empty() -> Conflict:
     )
 
 
-def _primary_answers(url: str) -> Conflict:
+def _primary_answers(url: str, trouble: str) -> Conflict:
+    if trouble:
+        return Conflict(
+            "primary-answers",
+            f"Somebody answers at {url}, so it may still take changes. Asked what is missing here: {trouble}",
+            "Make sure that it is stopped, then say --anyway.",
+        )
     return Conflict(
         "primary-answers",
         f"The primary {url} still answers; with both taking changes, some would be lost",
