@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
 from sqlalchemy import (
-    BindParameter,
     Connection,
     bindparam,
     case,
@@ -16,13 +15,13 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
-    union,
     update,
 )
 
 from strongroom.adapters.sql.column_types import Moment
 from strongroom.adapters.sql.rows import AnyRow, save_row
 from strongroom.adapters.sql.schema import copies
+from strongroom.adapters.sql.tables.digests import NamedDigests
 from strongroom.core.mirrored import Copy
 from strongroom.core.names import Filename, IndexName, ProjectName, Sha256
 
@@ -54,22 +53,7 @@ _SCAN = (
     .limit(_SCAN_BATCH)
 )
 _STORED_BYTES = select(func.sum(copies.c.size_bytes)).where(copies.c.stored_at.is_not(None))
-_IS_AMONG: BindParameter[str] = bindparam("digests", expanding=True)
-_NAMED = union(
-    select(copies.c.sha256).where(copies.c.sha256.in_(_IS_AMONG), copies.c.stored_at.is_not(None)),
-    select(copies.c.metadata_sha256).where(copies.c.metadata_sha256.in_(_IS_AMONG)),
-    select(copies.c.provenance_sha256).where(copies.c.provenance_sha256.in_(_IS_AMONG)),
-)
-_FROM: BindParameter[str] = bindparam("first")
-_NAMED_FROM = (
-    union(
-        select(copies.c.sha256).where(copies.c.sha256 >= _FROM, copies.c.stored_at.is_not(None)),
-        select(copies.c.metadata_sha256).where(copies.c.metadata_sha256 >= _FROM),
-        select(copies.c.provenance_sha256).where(copies.c.provenance_sha256 >= _FROM),
-    )
-    .order_by("sha256")
-    .limit(bindparam("most"))
-)
+_NAMED = NamedDigests(copies, copies.c.stored_at.is_not(None))
 _LEAST_USED = (
     select(copies)
     .where(copies.c.used_at.is_not(None))
@@ -124,11 +108,11 @@ class SqlCopies:
 
     def find_named(self, digests: Collection[Sha256]) -> frozenset[Sha256]:
         """Return those of the blobs that a copy needs."""
-        return frozenset(self._connection.execute(_NAMED, {"digests": list(digests)}).scalars())
+        return _NAMED.find(self._connection, digests)
 
     def list_named(self, first: Sha256, limit: int) -> tuple[Sha256, ...]:
         """Return the blobs that copies need, in the order of digests from that one on."""
-        return tuple(self._connection.execute(_NAMED_FROM, {"first": first, "most": limit}).scalars())
+        return _NAMED.list(self._connection, first, limit=limit)
 
     def list_least_used(self, limit: int) -> tuple[Copy, ...]:
         """Return stored copies, those whose last use (else their storing) is longest ago first."""

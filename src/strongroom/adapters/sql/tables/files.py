@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from packaging.version import Version
-from sqlalchemy import BindParameter, Connection, bindparam, delete, func, insert, select, union, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from strongroom.adapters.sql.rows import AnyRow, change_row, insert_row, save_row
 from strongroom.adapters.sql.schema import files, tombstones
+from strongroom.adapters.sql.tables.digests import NamedDigests
 from strongroom.core.model import File, PackageType, Tombstone, Yank
 from strongroom.core.names import Filename, IndexName, ProjectName, Sha256
 
@@ -27,23 +28,7 @@ _REMOVE = delete(files).where(*_IS_KEY)
 _COUNT = select(func.count()).select_from(files).where(files.c.index_name == bindparam("index_key"))
 _SCAN = select(files).where(files.c.row_number > bindparam("after")).order_by(files.c.row_number).limit(_SCAN_BATCH)
 _IS_BURIED = (tombstones.c.index_name == bindparam("index_key"), tombstones.c.filename == bindparam("filename_key"))
-_IS_AMONG: BindParameter[str] = bindparam("digests", expanding=True)
-_NAMED = union(
-    select(files.c.sha256).where(files.c.sha256.in_(_IS_AMONG)),
-    select(files.c.metadata_sha256).where(files.c.metadata_sha256.in_(_IS_AMONG)),
-    select(files.c.provenance_sha256).where(files.c.provenance_sha256.in_(_IS_AMONG)),
-)
-"""Reads the table, in the order of its rows: for eviction, which is rare, three indexes more would slow each upload."""
-_FROM: BindParameter[str] = bindparam("first")
-_NAMED_FROM = (
-    union(
-        select(files.c.sha256).where(files.c.sha256 >= _FROM),
-        select(files.c.metadata_sha256).where(files.c.metadata_sha256 >= _FROM),
-        select(files.c.provenance_sha256).where(files.c.provenance_sha256 >= _FROM),
-    )
-    .order_by("sha256")
-    .limit(bindparam("most"))
-)
+_NAMED = NamedDigests(files)
 _BURY = insert(tombstones)
 _BURY_AGAIN = update(tombstones).where(*_IS_BURIED)
 _FIND_TOMBSTONE = select(tombstones).where(*_IS_BURIED)
@@ -101,11 +86,11 @@ class SqlFiles:
 
     def find_named(self, digests: Collection[Sha256]) -> frozenset[Sha256]:
         """Return those of the blobs that a file needs."""
-        return frozenset(self._connection.execute(_NAMED, {"digests": list(digests)}).scalars())
+        return _NAMED.find(self._connection, digests)
 
     def list_named(self, first: Sha256, limit: int) -> tuple[Sha256, ...]:
         """Return the blobs that files need, in the order of digests from that one on."""
-        return tuple(self._connection.execute(_NAMED_FROM, {"first": first, "most": limit}).scalars())
+        return _NAMED.list(self._connection, first, limit=limit)
 
 
 def _key(index: IndexName, filename: Filename) -> dict[str, object]:
