@@ -18,6 +18,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from obstore.store import S3Store
+
+if TYPE_CHECKING:  # there is no such name while the program runs
+    from obstore.store import S3Config
 
 BUCKET = "test"
 ACCESS_KEY = "loopback-access-key"
@@ -63,11 +69,23 @@ def running_bucket() -> Iterator[BucketServer]:
         try:
             endpoint = f"http://127.0.0.1:{ports['s3']}"
             _wait_until_ready(process, ports["s3"], log=Path(folder, "log"))
+            _demand_bucket(endpoint)
             yield BucketServer(endpoint)
         finally:
             process.kill()
             process.wait()
             _remove_sockets(ports)
+
+
+def _demand_bucket(endpoint: str) -> None:
+    """Write to the bucket: the server makes it after it has begun to answer."""
+    keys: S3Config = {
+        "access_key_id": ACCESS_KEY,
+        "secret_access_key": SECRET_KEY,
+        "region": "us-east-1",
+        "endpoint": endpoint,
+    }
+    S3Store(BUCKET, prefix="ready", config=keys, client_options={"allow_http": True}).put("ready", b"")
 
 
 def _command(folder: Path, ports: dict[str, int]) -> list[str]:
@@ -129,7 +147,7 @@ def _is_free(port: int) -> bool:
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], port: int, *, log: Path) -> None:
-    """Wait for the line that says that the bucket was made, and for the port."""
+    """Wait for the port."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         assert process.poll() is None, f"weed ended: {log.read_text()[-2000:]}"
