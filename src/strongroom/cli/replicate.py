@@ -6,6 +6,7 @@ the server, which from then on is a replica at each start, until it is promoted.
 
 from __future__ import annotations
 
+import os
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ _VARIABLE = "STRONGROOM_REPLICATE_TOKEN"
 @click.command(name="replicate", cls=Command)
 @click.option("--from", "url", metavar="URL", help="Follow the Strongroom at this URL, and serve reads.")
 @click.option("--token", envvar=_VARIABLE, help=f"An administrator's token of it; better in {_VARIABLE}.")
+@click.option("--without-tls", is_flag=True, help="Ask an http:// URL of another machine: others can read along.")
 @click.option("--status", is_flag=True, help="Say how far behind this replica is.")
 @click.option("--promote", is_flag=True, help="End following, and take changes from now on.")
 @click.option("--anyway", is_flag=True, help="Promote although the primary answers, or never was copied to its end.")
@@ -44,13 +46,14 @@ def command(
     """
     if [url is not None, status, promote].count(True) != 1:
         raise InvalidRequest("replicate", "Say one of --from, --status and --promote", "See `strongroom replicate -h`.")
-    anyway = bool(flags.pop("anyway"))
+    anyway, without_tls = bool(flags.pop("anyway")), bool(flags.pop("without_tls"))
     if status:
         _show_status()
     elif promote:
         _promote(anyway=anyway)
     elif url is not None:
-        _follow(_parse_url(url), token)
+        _follow(_parse_url(url, without_tls=without_tls), token)
+        os.environ.pop(_VARIABLE, None)  # it is kept sealed, and the workers need not inherit it
         from strongroom.cli.serve import command as serve
 
         context.invoke(serve, **flags)
@@ -76,8 +79,6 @@ def _follow(url: str, token: str | None) -> None:
     async def begin(services: Services, caller: Caller) -> None:
         await services.replica.begin(caller, url, token=token)
 
-    if url.startswith("http:") and not _is_loopback(url):
-        remark("The primary is asked without TLS: its token and all that it holds can be read on the way.")
     run(begin)
     remark(f"This is a replica of {url}: it serves what is copied, and takes no changes.")
 
@@ -90,7 +91,7 @@ def _show_status() -> None:
         answering = await services.replica.ask_primary(caller)
         return {
             **_view(standing),
-            "primary_answers": answering.missing is not None,
+            "primary_answers": not answering.is_silent,
             "missing_changes": answering.missing,
             "trouble": answering.trouble,
         }
@@ -120,17 +121,26 @@ def _view(standing: Standing) -> dict[str, object]:
         "serial": standing.serial,
         "level_at": None if standing.level_at is None else standing.level_at.isoformat(timespec="seconds"),
         "behind_seconds": None if standing.behind is None else round(standing.behind.total_seconds(), 1),
+        "missing_files": standing.lacking,
     }
 
 
-def _parse_url(raw: str) -> str:
+def _parse_url(raw: str, *, without_tls: bool) -> str:
     parts = urlsplit(raw)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in raw or parts.query or parts.fragment:
         raise InvalidRequest(
             "replicate-url",
             "This is not the URL of a Strongroom",
             "Write it without credentials, such as https://packages.company.example",
         )
+    if parts.scheme == "http" and not _is_loopback(raw):
+        if not without_tls:
+            raise InvalidRequest(
+                "replicate-tls",
+                "Without TLS the token and all that the primary holds can be read on the way",
+                "Write an https:// URL; or say --without-tls, if nobody else is on that network.",
+            )
+        remark("The primary is asked without TLS: its token and all that it holds can be read on the way.")
     return raw.rstrip("/")
 
 
