@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,6 +42,12 @@ class PostgresServer:
     def create_named(self, name: str, template: str = "template0") -> None:
         """Make a database of that name."""
         self.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+
+    def run_script(self, script: Path, **variables: str) -> None:
+        """Run a script as PostgreSQL's image does at its first start: `psql` reaches the server by itself."""
+        told = {"POSTGRES_USER": "postgres", "PGHOST": self.url.rpartition("host=")[2], **variables}
+        told["PATH"] = f"{self._handle.bin_path}:{os.environ['PATH']}"
+        subprocess.run([script], env=told, check=True, capture_output=True, timeout=30)
 
     def crash(self) -> None:
         """End it as a crash would: no goodbye to anybody, and what it wrote is sorted out at its next start."""

@@ -6,12 +6,14 @@ import ipaddress
 import re
 import tomllib
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import click
 import pytest
 
 from strongroom.cli.main import cli
-from strongroom.config import describe_settings
+from strongroom.config import describe_settings, load_settings
+from strongroom.core.errors import ConfigurationFault
 from tests.deploy.files import (
     CONTAINERFILE,
     DEPLOY,
@@ -131,8 +133,56 @@ def test_secrets_in_kubernetes_are_references() -> None:
     assert manifests("Secret") == []
     for container in containers():
         given = {variable["name"]: variable for variable in container["env"]}
-        for name in ("STRONGROOM_DATABASE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        for name in ("PGPASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             assert given[name]["valueFrom"]["secretKeyRef"] == {"name": "strongroom", "key": name}
+
+
+def test_no_pod_chooses_its_clients_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whose word is taken is for the operator to fill in, and until then nothing starts; all else can be loaded."""
+    monkeypatch.chdir(tmp_path)
+    (settings,) = (found["data"] for found in manifests("ConfigMap"))
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name in VARIABLES & set(settings):
+        monkeypatch.setenv(name, settings[name])
+    with pytest.raises(ConfigurationFault, match=r"STRONGROOM_TRUSTED_PROXIES.*FILL-IN"):
+        load_settings()
+    monkeypatch.setenv("STRONGROOM_TRUSTED_PROXIES", "192.0.2.0/24")
+    assert load_settings().proxies
+
+
+def test_only_the_ingress_and_the_monitoring_reach_a_node() -> None:
+    """Each rule says from whom: a namespace and pods in it."""
+    (policy,) = manifests("NetworkPolicy")
+    rules = policy["spec"]["ingress"]
+    assert rules
+    for rule in rules:
+        assert rule["from"]
+        for source in rule["from"]:
+            assert source["namespaceSelector"]["matchLabels"]
+            assert source["podSelector"]["matchLabels"]
+
+
+def test_no_password_of_the_database_stands_in_an_address() -> None:
+    """It is in `PGPASSWORD`; and where the database is another machine, its certificate is verified."""
+    (settings,) = (found["data"] for found in manifests("ConfigMap"))
+    node = compose()["services"]["node-1"]["environment"]
+    assert parse_qs(urlsplit(settings["STRONGROOM_DATABASE"]).query) == {"sslmode": ["verify-full"]}
+    for url in (settings["STRONGROOM_DATABASE"], node["STRONGROOM_DATABASE"]):
+        assert (urlsplit(url).username, urlsplit(url).password) == ("strongroom", None)
+    assert node["PGPASSWORD"] == "${NODE_PASSWORD:?}"
+
+
+def test_nodes_are_no_superusers_of_the_database() -> None:
+    """PostgreSQL's own user stays its own; a script that is run once makes the nodes' one, with another password."""
+    services = compose()["services"]
+    given = services["postgres"]["environment"]
+    assert given["POSTGRES_USER"] == "postgres"
+    assert given["POSTGRES_PASSWORD"] != given["NODE_PASSWORD"] == services["node-1"]["environment"]["PGPASSWORD"]
+    (script,) = (volume for volume in services["postgres"]["volumes"] if "initdb.d" in volume)
+    text = (DEPLOY / script.partition(":")[0]).read_text()
+    assert "CREATE DATABASE strongroom OWNER strongroom" in text
+    assert "SUPERUSER" not in text
 
 
 def test_maintenance_leaves_nodes_at_work() -> None:
