@@ -213,3 +213,17 @@ def test_bytes_of_another_store_are_not_kept(blobs: Blobs) -> None:
             await blobs.keep(Foreign())  # type: ignore[arg-type]  # that is the point
 
     run(work)
+
+
+@pytest.mark.parametrize("name", ["../../../secret.key", "A" * 64, "", f"{'0' * 63}/", f"{'0' * 64}\n"])
+def test_what_is_no_digest_names_nothing(blobs: Blobs, name: str) -> None:
+    """Paths are made of digests: whatever else a row has there reaches no file."""
+
+    async def work() -> None:
+        with pytest.raises(StorageFault):
+            await blobs.get(Sha256(name))
+        with pytest.raises(StorageFault):
+            async for _ in blobs.stream(Sha256(name), 0, stop=1):
+                pass
+
+    asyncio.run(work())

@@ -16,7 +16,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 from strongroom.core.errors import InvalidRequest, StorageFault
-from strongroom.core.names import Sha256
+from strongroom.core.names import Sha256, is_sha256
 
 FORMAT = 1
 MANIFEST, MANIFEST_DIGEST, MANIFEST_PROOF = "manifest.json", "manifest.sha256", "manifest.hmac"
@@ -179,7 +179,7 @@ def demand_digests(shape: Shape, row: Row) -> Row:
     """Return the row if what stands in its columns of digests are some; raises `StorageFault`."""
     for column, value in zip(shape.columns, row, strict=True):
         is_digest = column.name == "sha256" or column.name.endswith("_sha256")
-        if is_digest and value is not None and not (isinstance(value, str) and _DIGEST.fullmatch(value)):
+        if is_digest and value is not None and not (isinstance(value, str) and is_sha256(value)):
             raise _damaged(f"A row of the table '{shape.name}' has a digest that is none")
     return row
 
@@ -280,5 +280,4 @@ def _damaged(message: str) -> StorageFault:
     return StorageFault("backup-damaged", message, "Use another backup.")
 
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z", re.ASCII)

@@ -110,6 +110,11 @@ def parse_filename(raw: str) -> Filename:
     return Filename(raw)
 
 
+def is_sha256(text: str) -> bool:
+    """Return whether it is a digest as it is stored: paths are made of such text."""
+    return _SHA256.fullmatch(text) is not None
+
+
 def parse_sha256(raw: str) -> Sha256:
     """Return the digest in lower case; raises `InvalidName`."""
     lowered = raw.lower()

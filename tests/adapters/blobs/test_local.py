@@ -67,6 +67,13 @@ def test_find_path_does_not_look(blobs: LocalBlobs) -> None:
     assert not blobs.find_path(SHA256).exists()
 
 
+def test_find_path_leads_nowhere_else(blobs: LocalBlobs) -> None:
+    """What is no digest has no path, whatever row it comes from."""
+    for name in ("../../../secret.key", "A" * 64, ""):
+        with pytest.raises(StorageFault, match="no digest"):
+            blobs.find_path(Sha256(name))
+
+
 def test_what_arrives_is_private(blobs: LocalBlobs) -> None:
     """The temporary file can be read by its owner only, and lies on the same filesystem."""
 

@@ -37,10 +37,11 @@ from strongroom.adapters.blobs.bucket_links import KnownDigests
 from strongroom.adapters.blobs.bucket_memory import SMALL_BYTES, SmallBlobs
 from strongroom.adapters.blobs.bucket_probe import LOOK_SECONDS, BucketProbe
 from strongroom.adapters.blobs.bucket_store import BucketStore, in_time
+from strongroom.adapters.blobs.files import shard_path
 from strongroom.adapters.blobs.incoming import LocalIncoming
 from strongroom.adapters.blobs.local import DEFAULT_MINIMUM_FREE_BYTES, LocalBlobs
 from strongroom.core.errors import StorageFault, Unavailable
-from strongroom.core.names import Sha256
+from strongroom.core.names import Sha256, is_sha256
 from strongroom.ports import BlobInfo, Incoming
 
 PART_BYTES = 8 * 1024 * 1024
@@ -50,7 +51,6 @@ WINDOW_BYTES = 4 * 1024 * 1024
 _PARTS_AT_ONCE = 4
 _MOST_PARTS = 9_000
 _LISTED_AT_ONCE = 1000
-_DIGEST_LENGTH = 64
 _MARK = "store-id"
 """The object beside the blobs that says whose they are."""
 _log = logging.getLogger(__name__)
@@ -190,7 +190,7 @@ class BucketBlobs:
                 return
             for found in page:
                 name = found["path"].rpartition("/")[2]
-                if len(name) == _DIGEST_LENGTH:
+                if is_sha256(name):
                     yield BlobInfo(Sha256(name), found["size"], found["last_modified"])
 
     async def remove(self, sha256: Sha256) -> None:
@@ -290,7 +290,7 @@ class BucketBlobs:
 
 
 def _key(sha256: Sha256) -> str:
-    return f"sha256/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+    return f"sha256/{shard_path(sha256)}"
 
 
 def _demand_length(data: bytes, length: int, *, sha256: Sha256, stop: int) -> None:

@@ -16,7 +16,7 @@ from io import FileIO
 from pathlib import Path
 
 from strongroom.core.errors import StorageFault, StorageFull, Unavailable
-from strongroom.core.names import Sha256
+from strongroom.core.names import Sha256, is_sha256
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -24,6 +24,13 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _TOO_MANY_OPEN = frozenset({errno.EMFILE, errno.ENFILE})
 
 Fault = StorageFull | StorageFault | Unavailable
+
+
+def shard_path(sha256: Sha256) -> str:
+    """Return where a blob is below `sha256/`; raises `StorageFault` for what is no digest, wherever it comes from."""
+    if not is_sha256(sha256):
+        raise StorageFault("blob-name", "A row of the catalog names a file by something that is no digest")
+    return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"
 
 
 @contextmanager

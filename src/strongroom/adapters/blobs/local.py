@@ -26,6 +26,7 @@ from strongroom.adapters.blobs.files import (
     is_orphan,
     open_new,
     raising_port_errors,
+    shard_path,
     sync_directory,
     sync_existing,
     sync_file,
@@ -34,7 +35,7 @@ from strongroom.adapters.blobs.files import (
 )
 from strongroom.adapters.blobs.incoming import LocalIncoming
 from strongroom.core.errors import StorageFault
-from strongroom.core.names import Sha256
+from strongroom.core.names import Sha256, is_sha256
 from strongroom.ports import BlobInfo, Incoming
 
 T = TypeVar("T")
@@ -44,7 +45,6 @@ _THREADS = 8
 _ATTEMPTS = 5
 _SETTLED_SECONDS = 60
 """A temporary file that was made a moment ago may not be locked yet."""
-_DIGEST_LENGTH = 64
 _RESTORE = "Restore it from a backup; see `strongroom verify`."
 
 
@@ -90,8 +90,8 @@ class LocalBlobs:
         return await self._run(lambda: self._read_verified(sha256))
 
     def find_path(self, sha256: Sha256) -> Path:
-        """Return where the bytes are, without looking."""
-        return Path(f"{self._shards_text}/{sha256[:2]}/{sha256[2:4]}/{sha256}")
+        """Return where the bytes are, without looking; raises `StorageFault` for what is no digest."""
+        return Path(f"{self._shards_text}/{shard_path(sha256)}")
 
     async def find_size(self, sha256: Sha256) -> int | None:
         """Return the size of the blob's file, None if there is none; raises `StorageFault`, `Unavailable`."""
@@ -291,7 +291,7 @@ def _find_blobs(directory: Path) -> list[BlobInfo]:
         with os.scandir(shard) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):
-                    if len(entry.name) == _DIGEST_LENGTH:
+                    if is_sha256(entry.name):
                         status = entry.stat()
                         modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
                         found.append(BlobInfo(Sha256(entry.name), status.st_size, modified_at))
