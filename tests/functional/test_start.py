@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import shutil
@@ -126,6 +127,20 @@ def test_no_link_once_there_is_an_administrator(server: Server) -> None:
     server.start()
     assert "/setup" not in server.log_text()
     assert server.stop() == 0
+
+
+def test_a_new_database_beside_used_files_is_refused(server: Server) -> None:
+    """Its sweep would take them all for bytes that nobody needs: nothing is started, and they stay."""
+    server.admin("user", "create", "root-admin", "--admin")
+    blob = server.data / "blobs" / "sha256" / "00" / "00" / ("0" * 64)
+    blob.parent.mkdir(parents=True)
+    blob.write_text("somebody's")
+    os.utime(blob, (1, 1))
+    new = server.data.parent / "new.sqlite3"
+    server.settings = {**server.settings, "STRONGROOM_DATABASE": f"sqlite:///{new}"}
+    for words in (("serve", "--port", str(server.port)), ("worker",), ("sweep",)):
+        assert_refused(server.run(*words), "belong to another catalog", "strongroom adopt-blobs")
+    assert blob.exists()
 
 
 def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
