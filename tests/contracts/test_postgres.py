@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import psycopg
+import psycopg.conninfo
 import pytest
 from sqlalchemy import make_url
 
 from strongroom.adapters.sql.catalog import open_catalog
 from strongroom.adapters.sql.postgres import PostgresDatabase
 from strongroom.adapters.sql.postgres_faults import translate_postgres_error
+from strongroom.adapters.sql.postgres_listener import ChangeListener
 from strongroom.core.errors import Conflict, StorageFault, StorageFull, StrongroomError, Unavailable, Unreachable
+from strongroom.core.events import NameHeld
+from strongroom.core.model import Lease
+from strongroom.core.names import parse_project_pattern
 from tests.contracts.driven import CHAIN_KEY, Driven, driven
 from tests.contracts.servers import TEMPLATE, PostgresServer
+from tests.factories import MAIN
+from tests.fakes import START
 
 _OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
 
@@ -152,3 +162,56 @@ def test_errors_of_the_driver_become_errors_of_the_port(error: psycopg.Error, ex
 def test_errors_of_the_program_stay_as_they_are() -> None:
     """Only the driver's errors are translated."""
     assert translate_postgres_error(ZeroDivisionError()) is None
+
+
+def stands_while(look: Callable[[], int], act: Callable[[], object]) -> bool:
+    """Return whether what is looked at stays meanwhile, and for long enough to hear of it."""
+    before = look()
+    act()
+    time.sleep(0.4)
+    return look() == before
+
+
+def test_only_news_is_told(catalog: Driven, url: str) -> None:
+    """Leases, turns and times of last use send no other node to the catalog; access is told apart from the rest."""
+    held = NameHeld(index=MAIN, pattern=parse_project_pattern("acme-*"), hold="reserved")
+    database = PostgresDatabase(make_url(url), readers=1)
+    lease = Lease("a", START)
+    names = itertools.count()
+
+    def lend() -> None:
+        catalog.write(lambda tx: tx.leases.add(replace(lease, lease_id=f"{next(names)}")))
+
+    assert any(stands_while(catalog.mark, lend) and stands_while(database.change_mark, lend) for _ in range(3))
+    assert not stands_while(database.change_mark, lambda: catalog.append(held))
+    assert stands_while(database.access_mark, lambda: catalog.append(held))
+    for look in (database.access_mark, catalog.catalog.access_mark):
+        assert not stands_while(look, catalog.append)
+    database.close()
+
+
+def test_a_listener_survives_what_nobody_foresaw(url: str) -> None:
+    """A process without a free file descriptor is deaf until it has one again, not for ever."""
+    failures = [OSError(errno.EMFILE, "too many open files")] * 2
+
+    def connected(_: object) -> None:
+        if failures:
+            raise failures.pop()
+
+    parameters = psycopg.conninfo.conninfo_to_dict(make_url(url).set(drivername="postgresql").render_as_string())
+    listener = ChangeListener(parameters, connected=connected)
+    assert not failures
+    assert any(listener.mark() == listener.mark() for _ in range(3))
+    listener.close()
+
+
+def test_no_row_reaches_a_message(url: str) -> None:
+    """What PostgreSQL says of a row that it refused stays with it; the reason is told."""
+    database = PostgresDatabase(make_url(url), readers=1)
+    with database.writing(time.monotonic() + 10) as connection:
+        connection.exec_driver_sql("CREATE TABLE people (name text NOT NULL, password text)")
+    with pytest.raises(StorageFault) as refusal, database.writing(time.monotonic() + 10) as connection:
+        connection.exec_driver_sql("INSERT INTO people VALUES (NULL, %s)", ("hunter2",))
+    assert "not-null" in refusal.value.sentence
+    assert "hunter2" not in refusal.value.sentence
+    database.close()

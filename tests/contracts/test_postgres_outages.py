@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
 from strongroom.adapters.sql.catalog import open_catalog
+from strongroom.adapters.sql.database import News, add_news
 from strongroom.adapters.sql.postgres import PostgresDatabase
 from strongroom.adapters.sql.postgres_watch import SILENT_AFTER_SECONDS
 from strongroom.core.errors import Unavailable, Unreachable
@@ -141,3 +143,82 @@ def test_a_server_without_room_is_asked_again(url: str, postgres: PostgresServer
         assert time.monotonic() - began < SLACK_SECONDS
         postgres.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT 5").format(role))
         assert try_until_it_works(catalog.append) == 2
+
+
+@contextmanager
+def hanging_commits(postgres: PostgresServer) -> Iterator[None]:
+    """Let each commit wait for a standby that is not there; a read waits for none."""
+
+    def set_standbys(names: str) -> None:
+        postgres.execute(sql.SQL("ALTER SYSTEM SET synchronous_standby_names = {}").format(sql.Literal(names)))
+        postgres.execute(sql.SQL("SELECT pg_reload_conf()"))
+        time.sleep(0.3)  # until all of the server's processes have read it
+
+    set_standbys("nobody")
+    try:
+        yield
+    finally:
+        set_standbys("")
+
+
+def make_table(database: PostgresDatabase, name: str) -> None:
+    """Commit a table, and news."""
+    with database.writing(time.monotonic() + 10) as connection:
+        connection.exec_driver_sql(f"CREATE TABLE {name} ()")
+        add_news(connection, News.ACCESS)
+
+
+def test_a_commit_that_hangs_is_given_up(url: str, postgres: PostgresServer) -> None:
+    """The caller is told that nobody knows, health says that nothing can be written, reads go on; then all is well."""
+    with driven(open_catalog(url, chain_key=CHAIN_KEY, write_timeout_seconds=0.5)) as catalog:
+        with hanging_commits(postgres):
+            began = time.monotonic()
+            with pytest.raises(Unavailable) as refusal:
+                catalog.append()
+            assert time.monotonic() - began < SLACK_SECONDS
+            assert refusal.value.code == "catalog-unconfirmed"
+            assert catalog.read(serial) == 0
+            assert not catalog.runner.run(catalog.catalog.check()).is_writable
+            with pytest.raises(Unavailable) as refusal:
+                catalog.append()
+            assert refusal.value.code == "catalog-busy", "this one has certainly not happened"
+            before = catalog.mark()
+        assert try_until_it_works(catalog.append) == 2, "the first one was made after all"
+        assert catalog.mark() != before
+        assert catalog.runner.run(catalog.catalog.check()).is_writable
+
+
+def test_a_commit_that_hangs_for_long_is_cut(url: str, postgres: PostgresServer) -> None:
+    """The writer is free again; when the commit is made after all, its own node hears of it like of another's."""
+    database = PostgresDatabase(make_url(url), readers=1, commit_seconds=0.3)
+    with hanging_commits(postgres):
+        began = time.monotonic()
+        with pytest.raises(Unreachable):
+            make_table(database, "late")
+        assert time.monotonic() - began < SLACK_SECONDS
+        time.sleep(0.5)  # its own thread has asked since, and seen nothing
+        before, access_before = database.change_mark(), database.access_mark()
+    give_up = time.monotonic() + BACK_SECONDS
+    while database.access_mark() == access_before:
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+    assert database.change_mark() != before
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM late").scalar() == 0
+    database.close()
+
+
+def test_a_reader_of_a_table_delays_its_change_and_nobody_else(url: str) -> None:
+    """While a backup reads, a migration tries for moments, so that readers do not queue behind it; then it goes on."""
+    old, new = (PostgresDatabase(make_url(url), readers=2) for _ in range(2))
+    make_table(old, "old")
+    began = time.monotonic()
+    with old.reading() as backup:
+        backup.exec_driver_sql("SELECT count(*) FROM old")
+        with pytest.raises(Unavailable), new.migrating(time.monotonic() + 60) as migration:
+            migration.exec_driver_sql("ALTER TABLE old ADD COLUMN more int")
+    assert time.monotonic() - began < SLACK_SECONDS
+    with new.migrating(time.monotonic() + 60) as migration:
+        migration.exec_driver_sql("ALTER TABLE old ADD COLUMN more int")
+    old.close()
+    new.close()

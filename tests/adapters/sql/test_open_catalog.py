@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
 from strongroom.adapters.sql.catalog import open_catalog, open_database
-from strongroom.core.errors import ConfigurationFault
+from strongroom.core.errors import ConfigurationFault, StrongroomError
 from tests.contracts.driven import CHAIN_KEY
 
 
@@ -23,6 +24,24 @@ def test_an_address_of_nothing_we_know_is_refused(url: str) -> None:
         open_catalog(url, chain_key=CHAIN_KEY)
     assert "sqlite:///" in refusal.value.hint
     assert url == "" or url not in refusal.value.message
+
+
+@pytest.mark.parametrize(
+    "password", ["hun@ter2", "hun:ter2@x", "hun@ter2:seven", "@hunter2:99", "hun@ter2/3", "hun@ter2[", "hun:@ter2:x/"]
+)
+def test_no_piece_of_a_password_is_told(password: str) -> None:
+    """Whatever a password that was not escaped makes of the address: nobody reads it in an error or in its causes."""
+    with pytest.raises(StrongroomError) as refusal:
+        open_catalog(f"postgresql://user:{password}@127.0.0.1:1/name", chain_key=CHAIN_KEY)
+    assert "ter2" not in f"{refusal.value.sentence} {refusal.value.hint}"
+    assert "ter2" not in "".join(f"{type(error)} {error}" for error in causes(refusal.value))
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield the error and all that is behind it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def test_a_catalog_is_made_where_no_directory_is(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ T = TypeVar("T")
 DEFAULT_READERS = 4
 DEFAULT_WRITE_TIMEOUT_SECONDS = 30.0
 _ENDING_SECONDS = 5.0
-"""How much longer than for its turn a write is waited for."""
+"""How much longer than for its turn a write is waited for, or as long again if that is less."""
 
 
 class SqlCatalog:
@@ -76,7 +76,7 @@ class SqlCatalog:
         deadline = self._deadline()
         return await self._take_turn(
             lambda: self._write_timed(lambda found: fn(self._transaction(found)), deadline),
-            seconds=self._write_timeout_seconds + _ENDING_SECONDS,
+            seconds=self._write_timeout_seconds + min(self._write_timeout_seconds, _ENDING_SECONDS),
         )
 
     async def export(self, fn: Callable[[Contents], T]) -> T:
@@ -212,11 +212,7 @@ def open_catalog(
 def open_database(url: str, *, readers: int) -> Database:
     """Return the database system of the address, connected and not migrated; raises like `open_catalog`."""
     hint = "Write sqlite:///path/to/catalog.db or postgresql://user@host/name."
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):  # a stray @ or : in a password; the error would quote a piece of it
-        escape = "Write @, : and / in a user name or password as %40, %3A and %2F."
-        raise ConfigurationFault("catalog-url", "The catalog's address is not a URL", f"{hint} {escape}") from None
+    parsed = _parse_address(url, hint)
     match parsed.get_backend_name(), parsed.database:
         case "sqlite", str(path) if path not in ("", ":memory:"):
             return SqliteDatabase(Path(path), readers=readers)
@@ -224,6 +220,19 @@ def open_database(url: str, *, readers: int) -> Database:
             return _open_postgres(parsed, readers)
         case _:
             raise ConfigurationFault("catalog-url", "The catalog's address names no known database", hint)
+
+
+def _parse_address(address: str, hint: str) -> URL:
+    """Read the address; a stray @ or : in a password makes it ambiguous, and no error may quote a piece of that."""
+    try:
+        parsed = make_url(address)
+    except (ArgumentError, ValueError):
+        parsed = None
+    is_ambiguous = parsed is not None and parsed.host is not None and address.partition("?")[0].count("@") > 1
+    if parsed is None or is_ambiguous:
+        escape = "Write @, : and / in a user name or password as %40, %3A and %2F."
+        raise ConfigurationFault("catalog-url", "The catalog's address is not a URL", f"{hint} {escape}")
+    return parsed
 
 
 def _open_postgres(url: URL, readers: int) -> Database:

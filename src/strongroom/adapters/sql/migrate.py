@@ -6,25 +6,45 @@ Alembic is loaded only when there is something to do: the command line starts of
 
 from __future__ import annotations
 
+import time
+
 from sqlalchemy import Connection, inspect, text
 
 from strongroom.adapters.sql.database import Database
-from strongroom.core.errors import ConfigurationFault
+from strongroom.core.errors import ConfigurationFault, Unavailable, Unreachable
 
 HEAD = "0004"
 """The newest revision in `migrations/versions/`; a test compares the two."""
 
+_PAUSE_SECONDS = 1.0
+"""Between two tries, for all who waited behind the first one."""
+
 
 def migrate(database: Database, *, deadline: float) -> None:
-    """Run the missing revisions in one transaction; raises `ConfigurationFault` for a newer schema."""
+    """Run the missing revisions in one transaction; raises `ConfigurationFault` for a newer schema.
+
+    Is tried again until the deadline where somebody has the tables; then it raises `Unavailable`.
+    """
     with database.reading() as connection:
         if schema_version(connection) == HEAD:
             return
-    with database.migrating(deadline) as connection:
-        found = schema_version(connection)
-        if found == HEAD:
-            return
-        _upgrade(connection, found)
+    while not _try_to_migrate(database, deadline):
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _try_to_migrate(database: Database, deadline: float) -> bool:
+    try:
+        with database.migrating(deadline) as connection:
+            found = schema_version(connection)
+            if found != HEAD:
+                _upgrade(connection, found)
+    except Unreachable:
+        raise
+    except Unavailable:
+        if time.monotonic() + _PAUSE_SECONDS >= deadline:
+            raise
+        return False
+    return True
 
 
 def schema_version(connection: Connection) -> str | None:

@@ -20,11 +20,12 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from strongroom.adapters.sql.database import News, take_news, translate_faults
 from strongroom.adapters.sql.postgres_faults import cannot_start, translate_postgres_error, unreachable
 from strongroom.adapters.sql.postgres_listener import CHANNEL, ChangeListener
-from strongroom.adapters.sql.postgres_watch import Commit, Connections, Watch
+from strongroom.adapters.sql.postgres_watch import COMMIT_SECONDS, Commit, Connections, Watch
 from strongroom.core.errors import Unavailable, Unreachable
 
 _WRITER_LOCK = 0x5354524F4E47  # any number, the same in every version; locks are per database
 _STATEMENT_TIMEOUT_MILLISECONDS = 60_000
+_MIGRATION_LOCK_TIMEOUT = "2s"
 _CONNECT = {
     "connect_timeout": 3,
     "keepalives_idle": 10,
@@ -55,12 +56,13 @@ _NOTIFY = text("SELECT pg_notify(:channel, :note)")
 class PostgresDatabase:
     """One PostgreSQL database: a connection for the writer, some for readers, one that listens."""
 
-    def __init__(self, url: URL, *, readers: int) -> None:
+    def __init__(self, url: URL, *, readers: int, commit_seconds: float = COMMIT_SECONDS) -> None:
+        """Connect; raises `Unreachable`. A commit that takes longer than `commit_seconds` is waited for no more."""
         url = url.set(drivername="postgresql+psycopg")
         self._writer = _make_engine(url, "READ COMMITTED", connections=1, settings=_WRITER)
         self._readers = _make_engine(url, "REPEATABLE READ", connections=readers, settings=_READER)
         _check(self._readers)
-        connections, self._commit = Connections(), Commit()
+        connections, self._commit = Connections(), Commit(commit_seconds)
         for engine in (self._writer, self._readers):
             _register(engine, connections)
         _register(self._writer, self._commit.connections)
@@ -98,8 +100,13 @@ class PostgresDatabase:
 
     @contextmanager
     def migrating(self, deadline: float) -> Iterator[Connection]:
-        """Be the only writer; PostgreSQL changes tables without rebuilding them."""
+        """Be the only writer; PostgreSQL changes tables without rebuilding them.
+
+        A change of a table waits for whoever reads it, a backup say, and all that want to read it wait
+        behind that: so it waits for a moment only, and whoever wants it has to try again.
+        """
         with self.writing(deadline) as connection:
+            connection.execute(_SET_LOCK_TIMEOUT, {"milliseconds": _MIGRATION_LOCK_TIMEOUT})
             yield connection
 
     def change_mark(self) -> int:

@@ -38,9 +38,9 @@ def translate_postgres_error(error: BaseException) -> StrongroomError | None:
             return unreachable()
         case _ if state.startswith(_LATER):
             return Unavailable("catalog-busy", "PostgreSQL has too much to do", "Try again later.")
-    return StorageFault(
-        "catalog-fault", f"The catalog failed: {error} ({state or 'no code'})", "Run `strongroom doctor` on the server."
-    )
+    reason = error.diag.message_primary or type(error).__name__  # the rest, the detail, quotes whole rows
+    failure = f"The catalog failed: {reason} ({state or 'no code'})"
+    return StorageFault("catalog-fault", failure, "Run `strongroom doctor` on the server.")
 
 
 def unreachable() -> Unreachable:

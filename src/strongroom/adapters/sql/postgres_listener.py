@@ -103,15 +103,14 @@ class ChangeListener:
 
     def _connect(self) -> psycopg.Connection[Any]:
         try:
-            connection = psycopg.connect(**self._parameters, autocommit=True)
+            return psycopg.connect(**self._parameters, autocommit=True)
         except psycopg.Error as error:
             self._was_refused = not isinstance(error, psycopg.errors.ConnectionTimeout)
             raise
-        self._connected(connection)
-        return connection
 
     def _listen(self) -> None:
         with self._connect() as connection:
+            self._connected(connection)
             connection.execute(f"LISTEN {CHANNEL}")
             self.heard()  # whatever was committed before we began to listen
             self._note_answer()

@@ -59,8 +59,9 @@ class Connections:
 class Commit:
     """The commit that is running, if there is one, and the connection to cut when it takes too long."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit_seconds: float) -> None:
         self.connections = Connections()
+        self._limit_seconds = limit_seconds
         self._begun_at: float | None = None
 
     @contextmanager
@@ -75,7 +76,7 @@ class Commit:
     def has_hung(self) -> bool:
         """Return whether it takes too long."""
         begun_at = self._begun_at
-        return begun_at is not None and time.monotonic() - begun_at > COMMIT_SECONDS
+        return begun_at is not None and time.monotonic() - begun_at > self._limit_seconds
 
 
 class Watch:

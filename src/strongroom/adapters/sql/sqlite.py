@@ -232,6 +232,7 @@ def _make_engine(path: Path, begin: str, *, connections: int, rules: tuple[str, 
         pool_size=connections,
         max_overflow=0,
         pool_timeout=_BUSY_TIMEOUT_SECONDS,
+        hide_parameters=True,
     )
 
     def begin_explicitly(connection: Connection) -> None:

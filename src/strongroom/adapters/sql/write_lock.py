@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from strongroom.core.errors import StorageFault, Unavailable
+from strongroom.core.os_faults import TOO_MANY_OPEN, too_many_files
 
 _FIRST_PAUSE_SECONDS = 0.0002
 _LONGEST_PAUSE_SECONDS = 0.002
@@ -47,6 +48,8 @@ class WriteLock:
         try:
             return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
+            if error.errno in TOO_MANY_OPEN:
+                raise too_many_files("Opening the catalog's lock file") from error
             raise StorageFault(
                 "lock-file",
                 f"The lock file {self._path.name} cannot be opened: {error.strerror}",
