@@ -284,7 +284,8 @@ def _check_upstream(value: object) -> str:
     return checked.url
 
 
-def _check_blobs(value: object) -> str:
+def check_blobs(value: object) -> str:
+    """Return the bucket's URL, or nothing for a local directory; raises `ValueError`, which does not quote it."""
     url = str(value).rstrip("/")
     parts = urlsplit(url)
     if not url:
@@ -303,7 +304,7 @@ _QUERY = re.compile(r"\?[^'\"]*")
 _SWITCH = {"yes": True, "on": True, "true": True, "1": True, "no": False, "off": False, "false": False, "0": False}
 _LISTS = ("trusted_proxies", "upstream_networks", "metrics_networks")
 _CHECKS: dict[str, Callable[[object], object]] = {
-    "blobs": _check_blobs,
+    "blobs": check_blobs,
     "default_index": _check_index,
     "public_url": _check_url,
     "root_path": _check_root_path,

@@ -98,6 +98,16 @@ def test_damage_is_named(shelf: Program, target: str) -> None:
     assert "not the one that was written" in shelf.json("backup", "list", target)[0]["fault"]
 
 
+@pytest.mark.parametrize("url", ["s3://KEY:SECRET@bucket/x", "s3://bucket?secret=SECRET", "az://", "s3://b/../SECRET"])
+def test_a_target_names_no_credentials(store: Program, url: str) -> None:
+    """They would be seen by everybody on the machine; nor does the refusal repeat them."""
+    for command in ("create", "list", "verify", "restore"):
+        refused = store.run("backup", command, url)
+        assert refused.exit_code != 0
+        assert "Credentials belong into environment variables" in refused.stderr
+        assert "SECRET" not in refused.stderr
+
+
 def test_only_its_owner_reads_a_backup(shelf: Program, target: str) -> None:
     """Rows and keys are in it."""
     shelf.done("backup", "create", target, "--with-secrets")

@@ -20,7 +20,7 @@ from strongroom.cli.parameters import parsed
 from strongroom.cli.progress import Report, showing_progress
 from strongroom.cli.store import chosen_settings, has_store, run
 from strongroom.core.backup import Manifest, parse_backup_name
-from strongroom.core.errors import Conflict
+from strongroom.core.errors import ConfigurationFault, Conflict
 
 if TYPE_CHECKING:  # these take long to import, and `--help` needs none of them
     from strongroom.config import Settings
@@ -136,8 +136,17 @@ def open_target(text: str) -> BackupTarget:
     """Return the target that the text names: a bucket's URL, or a directory. Raises `ConfigurationFault`."""
     if text.startswith(_BUCKETS):
         from strongroom.bootstrap import open_bucket_target
+        from strongroom.config import check_blobs
 
-        return open_bucket_target(text)
+        try:
+            url = check_blobs(text)
+        except ValueError as fault:  # says how to write it, and nothing of what was written
+            raise ConfigurationFault(
+                "backup-target",
+                f"The target is no bucket's URL: {fault}",
+                "Credentials belong into environment variables; docs/buckets.md names them.",
+            ) from None
+        return open_bucket_target(url)
     from strongroom.adapters.backup.directory import DirectoryTarget
 
     return DirectoryTarget(Path(text).absolute())
