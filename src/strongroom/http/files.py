@@ -10,7 +10,6 @@ who may read.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
 from dataclasses import dataclass
@@ -19,10 +18,11 @@ from urllib.parse import quote
 import msgspec
 from starlette.types import Scope
 
-from strongroom.core.errors import StorageFault, Unavailable
+from strongroom.core.errors import StorageFault
 from strongroom.core.mirrored import Copy, Offered
 from strongroom.core.model import Downloads, File
 from strongroom.core.names import Filename, Sha256
+from strongroom.core.os_faults import TOO_MANY_OPEN, too_many_files
 from strongroom.core.simpleapi.negotiate import Coding
 from strongroom.core.simpleapi.representation import represent
 from strongroom.http.answers import (
@@ -52,8 +52,7 @@ _OCTETS = "application/octet-stream"
 _URL_CHARACTERS = "%/:=&?~#+!$,;'@()*[]"
 _PATHSEND = "http.response.pathsend"
 _FILE_BYTES = 2048
-_TOO_MANY_OPEN = frozenset({errno.EMFILE, errno.ENFILE})
-_LATER = "Try again in a moment."
+
 _log = logging.getLogger(__name__)
 
 
@@ -344,8 +343,8 @@ def _read_inline(stored: StoredFile, path: str, *, part: ByteRange) -> bytes:
         finally:
             os.close(descriptor)
     except OSError as fault:
-        if fault.errno in _TOO_MANY_OPEN:  # the bytes are there, and must not be fetched again
-            raise Unavailable("too-many-files", "The server has as many files open as it may", _LATER) from fault
+        if fault.errno in TOO_MANY_OPEN:  # the bytes are there, and must not be fetched again
+            raise too_many_files("Reading the file") from fault
         raise _damaged(stored) from fault
     if len(content) != length:
         raise _damaged(stored)

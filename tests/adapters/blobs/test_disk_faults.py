@@ -103,3 +103,20 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
         pytest.skip("this machine lets nobody mount a small disk; the doubles above stand for it")
     assert done.returncode == 0, done.stderr
     assert os.listdir(tmp_path) == [], "the disk was the child's own"
+
+
+def test_a_disk_that_lost_a_write_is_doubted(blobs: LocalBlobs) -> None:
+    """The check fails until something has become durable again, and asks for no more than before from then on."""
+
+    async def work() -> None:
+        fails = mock.patch("os.fsync", side_effect=OSError(errno.EIO, "no"))
+        await blobs.check()
+        with fails, pytest.raises(StorageFault):
+            await blobs.put(CONTENT)
+        with fails, pytest.raises(StorageFault):
+            await blobs.check()
+        await blobs.check()
+        with fails:
+            await blobs.check()
+
+    asyncio.run(work())

@@ -34,7 +34,7 @@ def demand_refusal(scene: Scene, number: int, *, size_bytes: int) -> None:
     status, _, body = scene.publish(wheel_of(number, size_bytes=size_bytes))
     told = json.loads(body)
     assert (status, told["code"]) == (507, "disk-full"), body
-    assert "space" in told["hint"], told
+    assert "Free some space" in told["detail"], told
     assert scene.leftovers() == []
     scene.demand_whole()
 

@@ -1,4 +1,4 @@
-"""A server on a machine that fails, and one client whose connection stays open all the while."""
+"""A server on a machine that fails, and a client whose connections are open already."""
 
 from __future__ import annotations
 
@@ -22,20 +22,23 @@ _JSON = "application/vnd.pypi.simple.v1+json"
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The server, a token, and what it has acknowledged."""
+    """The server, a token, two connections (an upload that is refused ends its own), and what was acknowledged."""
 
     server: Server
     token: str
-    connection: http.client.HTTPConnection
+    reader: http.client.HTTPConnection
+    writer: http.client.HTTPConnection
     acknowledged: list[Wheel] = field(default_factory=list)
 
     def ask(self, path: str, *, body: bytes | None = None, content_type: str = "") -> tuple[int, dict[str, str], bytes]:
-        """Ask on the connection that is open already; return status, headers by lower-case name, and body."""
-        headers = {"Authorization": basic_auth(self.token), "Accept": _JSON}
+        """Ask on a connection that is open already; return status, headers by lower-case name, and body."""
+        accept = _JSON if body is None else "application/problem+json"
+        headers = {"Authorization": basic_auth(self.token), "Accept": accept}
         if content_type:
             headers["Content-Type"] = content_type
-        self.connection.request("GET" if body is None else "POST", path, body=body, headers=headers)
-        answer = self.connection.getresponse()
+        connection = self.reader if body is None else self.writer
+        connection.request("GET" if body is None else "POST", path, body=body, headers=headers)
+        answer = connection.getresponse()
         return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
 
     def publish(self, wheel: Wheel) -> tuple[int, dict[str, str], bytes]:
@@ -82,18 +85,18 @@ def open_scene(data: Path, *, settings: Mapping[str, str] | None = None) -> Iter
     """Start the server and publish a first wheel; at the end it stops cleanly, and its store is in order."""
     server = Server(data, settings=settings)
     server.start()
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
+    reader, writer = (http.client.HTTPConnection(server.host, server.port, timeout=60) for _ in range(2))
     try:
         server.admin("user", "create", "alice")
-        scene = Scene(server, server.admin("token", "create", "--user", "alice"), connection)
+        scene = Scene(server, server.admin("token", "create", "--user", "alice"), reader, writer)
         assert scene.publish(wheel_of(0))[0] == 200
         scene.demand_whole()
         yield scene
-        connection.close()
+        reader.close()
+        writer.close()
         assert server.stop() == 0, server.log_text()
         assert "Traceback" not in server.log_text()
         server.admin("verify")
         server.admin("audit", "verify")
     finally:
-        connection.close()
         server.kill()

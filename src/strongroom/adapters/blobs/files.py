@@ -6,7 +6,6 @@ repeated: the kernel may have dropped the bytes that it could not write.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -17,11 +16,9 @@ from pathlib import Path
 
 from strongroom.core.errors import StorageFault, StorageFull, Unavailable
 from strongroom.core.names import Sha256, is_sha256
+from strongroom.core.os_faults import NO_ROOM, TOO_MANY_OPEN, disk_full, too_many_files
 
 CHUNK_BYTES = 1024 * 1024
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
-_TOO_MANY_OPEN = frozenset({errno.EMFILE, errno.ENFILE})
 
 Fault = StorageFull | StorageFault | Unavailable
 
@@ -44,14 +41,10 @@ def raising_port_errors(doing: str) -> Iterator[None]:
 
 def translate_os_error(error: OSError, doing: str) -> Fault:
     """Return the error of the port for what failed while doing that; only too many open files pass by themselves."""
-    if error.errno in _NO_ROOM:
-        return StorageFull("disk-full", "The disk that holds the files is full", "Free some space and try again.")
-    if error.errno in _TOO_MANY_OPEN:
-        return Unavailable(
-            "too-many-files",
-            f"{doing} failed: the server has as many files open as it may",
-            "Try again in a moment; if it stays, let the server open more files (LimitNOFILE, ulimit -n).",
-        )
+    if error.errno in NO_ROOM:
+        return disk_full("the files")
+    if error.errno in TOO_MANY_OPEN:
+        return too_many_files(doing)
     return StorageFault(
         "blob-fault", f"{doing} failed: {error.strerror or error}", "Run `strongroom doctor` on the server."
     )

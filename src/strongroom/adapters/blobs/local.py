@@ -60,6 +60,8 @@ class LocalBlobs:
         self._minimum_free_bytes = minimum_free_bytes
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
         self._durable_shards: set[str] = set()
+        self._is_doubted = False
+        """The disk has lost a write, and has made none durable since."""
         with raising_port_errors("Making the directories for files"):
             self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._shards.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -124,8 +126,12 @@ class LocalBlobs:
         """Return None: clients reach a directory only through the server."""
 
     async def check(self) -> None:
-        """Make a temporary file and remove it; raises `StorageFull`, `StorageFault`."""
-        await self._run(lambda: self._open_incoming().remove())
+        """Make a temporary file and remove it; raises `StorageFull`, `StorageFault`.
+
+        After a write that was lost, the file must become durable, too: that takes longer,
+        and only that shows that the disk can be trusted again.
+        """
+        await self._run(self._check)
 
     async def read_mark(self) -> str | None:
         """Return what the file `blobs/store-id` says, None where there is none; raises `StorageFault`."""
@@ -176,7 +182,22 @@ class LocalBlobs:
             sync_file(descriptor)
             self._publish(incoming.path, sha256)
 
-        return incoming.finish(use)
+        try:
+            return incoming.finish(use)
+        except StorageFault:
+            self._is_doubted = True
+            raise
+
+    def _check(self) -> None:
+        incoming = self._open_incoming()
+        try:
+            if self._is_doubted:
+                incoming.finish(lambda descriptor, _: sync_file(descriptor))
+                with raising_port_errors("Writing to the disk"):
+                    sync_directory(self._incoming)
+                self._is_doubted = False
+        finally:
+            incoming.remove()
 
     def _put(self, data: bytes) -> Sha256:
         with raising_port_errors("Opening a temporary file"):

@@ -30,6 +30,7 @@ from strongroom.adapters.inspector.frames import (
 from strongroom.core.archive import Inspected
 from strongroom.core.errors import StorageFault, Unavailable
 from strongroom.core.names import Filename
+from strongroom.core.os_faults import TOO_MANY_OPEN, too_many_files
 from strongroom.core.policy import Refuse
 
 _GIB = 1 << 30
@@ -152,6 +153,8 @@ class _Child:
                 stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}, cwd="/", start_new_session=True,
             )  # fmt: skip
         except OSError as error:
+            if error.errno in TOO_MANY_OPEN:
+                raise too_many_files("Starting a process that inspects files") from error
             raise Unavailable("inspector-start", f"No process to inspect files could be started: {error}") from error
         return cls(process)
 
