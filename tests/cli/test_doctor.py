@@ -14,6 +14,7 @@ from strongroom.cli.doctor import (
     StoreFacts,
     judge_catalog,
     judge_clock,
+    look_at_database,
     look_at_proxies,
     look_at_tls,
 )
@@ -117,9 +118,9 @@ def test_a_store_without_a_change_has_no_clock_to_run_backwards() -> None:
 
 
 def look(given: dict[str, object], *, now: datetime | None = None) -> list[Finding]:
-    """Look at proxies and TLS with these settings."""
+    """Look at proxies, the way to the database and TLS with these settings."""
     settings = load_settings(given)
-    return [*look_at_proxies(settings), *look_at_tls(settings, now=now or datetime.now(UTC))]
+    return [*look_at_proxies(settings), *look_at_database(settings), *look_at_tls(settings, now=now or datetime.now(UTC))]
 
 
 @pytest.mark.parametrize(
@@ -138,6 +139,7 @@ def look(given: dict[str, object], *, now: datetime | None = None) -> list[Findi
         ({"public_url": "http://p.example"}, "TLS", Grade.WARNING, "plain text"),
         ({"tls_self_signed": True}, "TLS", Grade.GOOD, "next start"),
         ({"tls_certificate": "no.pem", "tls_key": "no.key"}, "TLS", Grade.FAULT, "cannot be read"),
+        ({"database": "postgresql://u@db.example/s?sslmode=require"}, "database", Grade.WARNING, "without proof"),
     ],
 )
 def test_the_way_in_is_judged(tmp_path: Path, given: dict[str, object], what: str, *, grade: Grade, word: str) -> None:

@@ -97,6 +97,16 @@ def _look_at_machine(settings: Settings) -> Iterator[Finding]:
         yield Finding("Python", Grade.FAULT, version, "Use Python 3.11 or newer.")
     if settings.database_url.startswith("sqlite"):
         yield _judge_sqlite(sqlite3.sqlite_version_info)
+    yield from look_at_database(settings)
+
+
+def look_at_database(settings: Settings) -> Iterator[Finding]:
+    """Say whether somebody on the way to PostgreSQL could take its place."""
+    from strongroom.adapters.sql.postgres_address import is_unverified
+
+    if is_unverified(settings.database_url, environment=os.environ):
+        found = "the PostgreSQL server is believed without proof: whoever is on the way to it could stand in for it"
+        yield Finding("database", Grade.WARNING, found, "Add sslmode=verify-full to STRONGROOM_DATABASE.")
 
 
 def _judge_sqlite(version: tuple[int, ...]) -> Finding:
