@@ -7,10 +7,10 @@ import typing
 _REAL = os.fsync
 
 
-def _fsync(descriptor: typing.Any) -> None:  # Any: whatever the real one takes
+def _fsync(fd: typing.Any) -> None:  # Any: whatever the real one takes
     if os.path.exists(os.environ["STRONGROOM_TEST_LOSES_WRITES"]):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
-    _REAL(descriptor)
+    _REAL(fd)
 
 
 os.fsync = _fsync
