@@ -114,7 +114,9 @@ async def open_store(settings: Settings, *, is_taking_over: bool = False) -> Asy
         stack.push_async_callback(passage.parts.client.close)
         stack.push_async_callback(passage.mirror.close)
         mirror, names = passage.mirror, passage.names
-        follower = Follower(Stores(store, blobs, clock, secrets, passage.parts.seals), partial(_open_primary, secrets))
+        follower = Follower(
+            Stores(store, blobs, clock, secrets, passage.parts.seals), partial(_open_primary, secrets=secrets)
+        )
         stack.push_async_callback(follower.close)
         publish = Publish(catalog, blobs, inspector, clock, secrets, settings.max_upload_bytes, names)
         yield Services(
@@ -186,7 +188,7 @@ def _bucket_fault(reason: str) -> ConfigurationFault:
     return ConfigurationFault("bucket-extra", told, "Install `strongroom[bucket]`.")
 
 
-def _open_primary(secrets: Secrets, url: str, token: str) -> Primary:
+def _open_primary(url: str, token: str, *, secrets: Secrets) -> Primary:
     from strongroom.adapters.replica.client import HttpPrimary  # its library takes half a second to load
 
     return HttpPrimary(url, token, key=secrets.derive_key(PAGE_KEY))
@@ -237,12 +239,12 @@ async def prepare(settings: Settings) -> str | None:
         caller = local_operator()
         if await services.replica.find_followed() is not None:
             return None  # indexes and administrators come from the primary
-        await fill_store(services, caller, settings)
+        await fill_store(services, caller, settings=settings)
         link = await services.setup.issue_link(caller)
         return None if link is None else link.secret
 
 
-async def fill_store(services: Services, caller: Caller, settings: Settings) -> None:
+async def fill_store(services: Services, caller: Caller, *, settings: Settings) -> None:
     """Make the first index of an empty catalog; raises `ConfigurationFault` where another key was quicker.
 
     Two nodes that come first at once find no log to hold their keys against. After this

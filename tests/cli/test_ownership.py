@@ -132,9 +132,9 @@ def test_of_two_keys_that_come_first_at_once_one_is_refused(tmp_path: Path) -> N
         database = f"sqlite:///{tmp_path}/catalog.sqlite3"
         one, two = (load_settings({"data": str(tmp_path / name), "database": database}) for name in ("one", "two"))
         async with open_store(one) as first, open_store(two) as second:
-            await fill_store(first, OPERATOR, one)
+            await fill_store(first, OPERATOR, settings=one)
             with pytest.raises(ConfigurationFault) as refused:
-                await fill_store(second, OPERATOR, two)
+                await fill_store(second, OPERATOR, settings=two)
             assert refused.value.code == "secret-key-other"
             assert (await first.audit.verify(OPERATOR)).broken is None
             return [entry.event.__class__.__name__ for entry in await first.catalog.read(lambda tx: tx.events.since(0))]

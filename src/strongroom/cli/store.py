@@ -66,7 +66,7 @@ def run(
         async with open_store(settings, is_taking_over=is_taking_over) as services:
             caller = local_operator()
             if makes_store and await services.replica.find_followed() is None:
-                await fill_store(services, caller, settings)
+                await fill_store(services, caller, settings=settings)
             return await use_case(services, caller)
 
     return asyncio.run(within_store())

@@ -42,7 +42,7 @@ class Sight:
     has_blobs: bool
 
 
-def demand_fit(known: StoreId | None, sight: Sight, places: Places) -> None:
+def demand_fit(known: StoreId | None, sight: Sight, *, places: Places) -> None:
     """Raise `ConfigurationFault` unless blobs without a mark may become those of the catalog.
 
     Two stores that never met fit when both are empty, or both are filled, as an earlier
@@ -63,7 +63,7 @@ def demand_fit(known: StoreId | None, sight: Sight, places: Places) -> None:
         )
 
 
-def demand_same_mark(known: StoreId | None, mark: str, places: Places) -> StoreId:
+def demand_same_mark(known: StoreId | None, mark: str, *, places: Places) -> StoreId:
     """Return the catalog's id; raises `ConfigurationFault` unless the blobs carry it."""
     if known is None or known.text != mark:
         raise ConfigurationFault(

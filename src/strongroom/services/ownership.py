@@ -43,10 +43,10 @@ class Ownership:
         mark = await self.blobs.read_mark()  # before the row: whoever wrote a mark had written the row
         known = await self.catalog.read(lambda tx: tx.store.find())
         if mark is None:
-            demand_fit(known, await self._look(), self.places)
+            demand_fit(known, await self._look(), places=self.places)
             known = await self.catalog.write(lambda tx: _choose(tx, self._make_id()))
             mark = await self.blobs.write_mark(known.text)
-        known = demand_same_mark(known, mark, self.places)
+        known = demand_same_mark(known, mark, places=self.places)
         if not known.is_marked:
             await self.catalog.write(lambda tx: _confirm(tx, known.text))
         self._is_settled = True
