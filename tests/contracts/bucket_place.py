@@ -10,7 +10,8 @@ from typing import Protocol
 import obstore
 from obstore.store import S3Store
 
-from strongroom.adapters.blobs.bucket import PART_BYTES, BucketBlobs
+from strongroom.adapters.blobs.bucket import BucketBlobs
+from strongroom.adapters.blobs.bucket_store import PART_BYTES
 from strongroom.core.names import Sha256
 from tests.contracts.buckets import ACCESS_KEY, BUCKET, SECRET_KEY
 from tests.contracts.faulty_bucket import FaultyBucket

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.adapters.backup.directory import DirectoryTarget
 from strongroom.adapters.backup.memory import MemoryTarget
 from strongroom.adapters.blobs.bucket_backups import BucketTarget
 from strongroom.adapters.blobs.bucket_store import open_bucket
+from strongroom.adapters.blobs.directory_backups import DirectoryTarget
 from strongroom.core.errors import StorageFault
 from strongroom.ports.backup import BackupTarget
 from tests.contracts.buckets import BucketServer

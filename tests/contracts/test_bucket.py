@@ -12,8 +12,9 @@ import obstore
 import pytest
 from obstore.store import S3Store
 
-from strongroom.adapters.blobs.bucket import WINDOW_BYTES, BucketBlobs
+from strongroom.adapters.blobs.bucket import BucketBlobs
 from strongroom.adapters.blobs.bucket_memory import SMALL_BYTES
+from strongroom.adapters.blobs.bucket_store import WINDOW_BYTES
 from strongroom.core.errors import StorageFault
 from strongroom.core.names import Sha256
 from tests.contracts.bucket_place import LARGE, SMALL, Drive, key_of, objects, open_store, store

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.adapters.blobs.bucket import PART_BYTES
 from strongroom.adapters.blobs.bucket_memory import SMALL_BYTES
+from strongroom.adapters.blobs.bucket_store import PART_BYTES
 from tests.contracts.buckets import running_bucket
 from tests.contracts.faulty_bucket import (
     HANG,

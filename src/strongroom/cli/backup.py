@@ -147,7 +147,7 @@ def open_target(text: str) -> BackupTarget:
                 "Credentials belong into environment variables; docs/buckets.md names them.",
             ) from None
         return open_bucket_target(url)
-    from strongroom.adapters.backup.directory import DirectoryTarget
+    from strongroom.adapters.blobs.directory_backups import DirectoryTarget
 
     return DirectoryTarget(Path(text).absolute())
 

@@ -1,1 +1,1 @@
-"""Where backups are kept: a local directory."""
+"""Where tests keep backups; directories and buckets are beside the blobs, whose ways they share."""

@@ -36,7 +36,15 @@ from strongroom.adapters.blobs.bucket_faults import (
 from strongroom.adapters.blobs.bucket_links import KnownDigests
 from strongroom.adapters.blobs.bucket_memory import SMALL_BYTES, SmallBlobs
 from strongroom.adapters.blobs.bucket_probe import LOOK_SECONDS, BucketProbe
-from strongroom.adapters.blobs.bucket_store import BucketStore, in_time
+from strongroom.adapters.blobs.bucket_store import (
+    PART_BYTES,
+    PARTS_AT_ONCE,
+    BucketStore,
+    in_time,
+    list_objects,
+    part_bytes,
+    windows,
+)
 from strongroom.adapters.blobs.files import shard_path
 from strongroom.adapters.blobs.incoming import LocalIncoming
 from strongroom.adapters.blobs.local import DEFAULT_MINIMUM_FREE_BYTES, LocalBlobs
@@ -44,13 +52,6 @@ from strongroom.core.errors import StorageFault, Unavailable
 from strongroom.core.names import Sha256, is_sha256
 from strongroom.ports import BlobInfo, Incoming
 
-PART_BYTES = 8 * 1024 * 1024
-"""Above this size a blob is sent in parts of at least this size, some at a time."""
-WINDOW_BYTES = 4 * 1024 * 1024
-"""How much of a large blob is asked for at once: a slow client holds no connection to the store."""
-_PARTS_AT_ONCE = 4
-_MOST_PARTS = 9_000
-_LISTED_AT_ONCE = 1000
 _MARK = "store-id"
 """The object beside the blobs that says whose they are."""
 _log = logging.getLogger(__name__)
@@ -133,11 +134,8 @@ class BucketBlobs:
             _demand_length(data, stop - start, sha256=sha256, stop=stop)
             yield data
             return
-        while start < stop:
-            length = min(WINDOW_BYTES, stop - start)
-            data = await self._read_part(sha256, start, length=length, stop=stop)
-            start += length
-            yield data
+        for first, length in windows(start, stop=stop):
+            yield await self._read_part(sha256, first, length=length, stop=stop)
 
     async def link(self, sha256: Sha256, *, seconds: int) -> str | None:
         """Return a URL that gives out the blob for so long; None where the credentials cannot sign one.
@@ -182,16 +180,10 @@ class BucketBlobs:
 
     async def list(self) -> AsyncIterator[BlobInfo]:
         """Yield every blob, a thousand at a time; objects of other names are not ours and stay alone."""
-        pages = obstore.list(self._store, prefix="sha256", chunk_size=_LISTED_AT_ONCE)
-        while True:
-            with raising_port_errors("Listing the blobs"):
-                page = await in_time(anext(pages, None))
-            if page is None:
-                return
-            for found in page:
-                name = found["path"].rpartition("/")[2]
-                if is_sha256(name):
-                    yield BlobInfo(Sha256(name), found["size"], found["last_modified"])
+        async for found in list_objects(self._store, "sha256", doing="Listing the blobs"):
+            name = found["path"].rpartition("/")[2]
+            if is_sha256(name):
+                yield BlobInfo(Sha256(name), found["size"], found["last_modified"])
 
     async def remove(self, sha256: Sha256) -> None:
         """Remove the blob, if it is there; raises `Unavailable`, `StorageFault`."""
@@ -222,7 +214,6 @@ class BucketBlobs:
 
     async def _send(self, blob: _Blob, *, mode: Literal["create", "overwrite"]) -> bool:
         """Write the object; return False if there is one already that must not be written over."""
-        chunk_bytes = max(PART_BYTES, -(-blob.size_bytes // _MOST_PARTS))
         try:
             await obstore.put_async(
                 self._store,
@@ -230,8 +221,8 @@ class BucketBlobs:
                 blob.source,
                 mode=mode,
                 use_multipart=blob.has_parts,
-                chunk_size=chunk_bytes,
-                max_concurrency=_PARTS_AT_ONCE,
+                chunk_size=part_bytes(blob.size_bytes),
+                max_concurrency=PARTS_AT_ONCE,
             )
         except AlreadyExistsError:
             return False
@@ -260,8 +251,7 @@ class BucketBlobs:
         return digest.hexdigest() == blob.sha256
 
     async def _read_all(self, blob: _Blob) -> AsyncIterator[bytes]:
-        for start in range(0, blob.size_bytes, WINDOW_BYTES):
-            length = min(WINDOW_BYTES, blob.size_bytes - start)
+        for start, length in windows(0, stop=blob.size_bytes):
             yield await self._read_part(blob.sha256, start, length=length, stop=blob.size_bytes)
 
     async def _read_beginning(self, sha256: Sha256) -> bytes:

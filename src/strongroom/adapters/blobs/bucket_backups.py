@@ -15,14 +15,17 @@ from pathlib import Path
 import obstore
 
 from strongroom.adapters.blobs.bucket_faults import lacks_bucket, raising_port_errors
-from strongroom.adapters.blobs.bucket_store import BucketStore
+from strongroom.adapters.blobs.bucket_store import (
+    PART_BYTES,
+    PARTS_AT_ONCE,
+    BucketStore,
+    in_time,
+    list_objects,
+    part_bytes,
+    windows,
+)
 from strongroom.core.errors import StorageFault
 from strongroom.ports.backup import Kept
-
-_PART_BYTES = 8 * 1024 * 1024
-_WINDOW_BYTES = 4 * 1024 * 1024
-_PARTS_AT_ONCE = 4
-_LISTED_AT_ONCE = 1000
 
 
 class BucketTarget:
@@ -33,14 +36,8 @@ class BucketTarget:
 
     async def list(self, folder: str) -> AsyncIterator[Kept]:
         """Yield every file below the folder."""
-        pages = obstore.list(self._store, prefix=folder, chunk_size=_LISTED_AT_ONCE)
-        while True:
-            with raising_port_errors("Listing the target of backups"):
-                page = await anext(pages, None)
-            if page is None:
-                return
-            for found in page:
-                yield Kept(found["path"], found["size"])
+        async for found in list_objects(self._store, folder, doing="Listing the target of backups"):
+            yield Kept(found["path"], found["size"])
 
     async def write(self, path: str, chunks: AsyncIterator[bytes]) -> None:
         """Store the file, over one that is there; when the chunks fail, nothing is sent."""
@@ -52,23 +49,23 @@ class BucketTarget:
                     self._store,
                     path,
                     draft,
-                    use_multipart=size_bytes > _PART_BYTES,
-                    chunk_size=_PART_BYTES,
-                    max_concurrency=_PARTS_AT_ONCE,
+                    use_multipart=size_bytes > PART_BYTES,
+                    chunk_size=part_bytes(size_bytes),
+                    max_concurrency=PARTS_AT_ONCE,
                 )
 
     async def read(self, path: str) -> AsyncIterator[bytes]:
         """Yield the file in chunks; raises `StorageFault` when it is missing or cannot be read."""
         size_bytes = await self._find_size(path)
-        for start in range(0, size_bytes, _WINDOW_BYTES):
-            length = min(_WINDOW_BYTES, size_bytes - start)
+        for start, length in windows(0, stop=size_bytes):
             with raising_port_errors("Reading a backup"):
-                yield bytes(await obstore.get_range_async(self._store, path, start=start, length=length))
+                chunk = bytes(await in_time(obstore.get_range_async(self._store, path, start=start, length=length)))
+            yield chunk
 
     async def _find_size(self, path: str) -> int:
         with raising_port_errors("Reading a backup"):
             try:
-                return (await obstore.head_async(self._store, path))["size"]
+                return (await in_time(obstore.head_async(self._store, path)))["size"]
             except FileNotFoundError as error:
                 if lacks_bucket(error):
                     raise

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+import obstore
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
+from strongroom.adapters.blobs.bucket_faults import raising_port_errors
 from strongroom.core.errors import ConfigurationFault
 
 if TYPE_CHECKING:  # there is no such name while the program runs
+    from obstore import ObjectMeta
     from obstore.store import BackoffConfig, ClientConfig, RetryConfig, S3Config
 
 T = TypeVar("T")
@@ -27,6 +30,13 @@ BucketStore = S3Store | GCSStore | AzureStore
 
 CALL_SECONDS = 45
 """How long anything but a write may take; a write is bounded part by part."""
+PART_BYTES = 8 * 1024 * 1024
+"""Above this size an object is sent in parts of at least this size, some at a time."""
+PARTS_AT_ONCE = 4
+WINDOW_BYTES = 4 * 1024 * 1024
+"""How much of a large object is asked for at once: a slow client holds no connection to the store."""
+_MOST_PARTS = 9_000
+_LISTED_AT_ONCE = 1000
 _ENDPOINTS = (
     "AWS_ENDPOINT_URL_S3",
     "AWS_ENDPOINT_URL",
@@ -67,6 +77,29 @@ def open_bucket(url: str, environment: Mapping[str, str] = os.environ) -> Bucket
 async def in_time(call: Awaitable[T]) -> T:
     """Return what the call returns; raises `TimeoutError` when it takes too long with all its repetitions."""
     return await asyncio.wait_for(call, CALL_SECONDS)
+
+
+async def list_objects(store: BucketStore, prefix: str, *, doing: str) -> AsyncIterator[ObjectMeta]:
+    """Yield what is below the prefix, a thousand at a time; raises errors of the port that begin with `doing`."""
+    pages = obstore.list(store, prefix=prefix, chunk_size=_LISTED_AT_ONCE)
+    while True:
+        with raising_port_errors(doing):
+            page = await in_time(anext(pages, None))
+        if page is None:
+            return
+        for found in page:
+            yield found
+
+
+def part_bytes(size_bytes: int) -> int:
+    """Return in parts of which size an object of that size is sent: stores take some thousands of them at most."""
+    return max(PART_BYTES, -(-size_bytes // _MOST_PARTS))
+
+
+def windows(start: int, *, stop: int) -> Iterator[tuple[int, int]]:
+    """Yield start and length of each part of a range that is asked for at once."""
+    for first in range(start, stop, WINDOW_BYTES):
+        yield first, min(WINDOW_BYTES, stop - first)
 
 
 def client_limits(*, allows_http: bool) -> ClientConfig:

@@ -8,19 +8,17 @@ rows and keys are in them. Does not know what a backup is.
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from strongroom.core.errors import StorageFault, StorageFull
+from strongroom.adapters.blobs.files import CHUNK_BYTES, sync_directory, translate_os_error
+from strongroom.core.errors import StorageFault, StorageFull, Unavailable
 from strongroom.ports.backup import Kept
 
-_CHUNK_BYTES = 1024 * 1024
 _DRAFT = ".draft-"
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class DirectoryTarget:
@@ -51,7 +49,7 @@ class DirectoryTarget:
                     await asyncio.to_thread(os.fsync, file.fileno())
             with _raising_port_errors(path):
                 draft.replace(final)
-                await asyncio.to_thread(_sync_directory, final.parent)
+                await asyncio.to_thread(sync_directory, final.parent)
         finally:
             with suppress(OSError):  # it has its name by now, or what went wrong before is what counts
                 draft.unlink()
@@ -63,7 +61,7 @@ class DirectoryTarget:
         with file:
             while True:
                 with _raising_port_errors(path):
-                    chunk = await asyncio.to_thread(file.read, _CHUNK_BYTES)
+                    chunk = await asyncio.to_thread(file.read, CHUNK_BYTES)
                 if not chunk:
                     return
                 yield chunk
@@ -84,15 +82,7 @@ def _make_directories(directory: Path) -> None:
     _make_directories(directory.parent)
     with _raising_port_errors(str(directory)):
         directory.mkdir(mode=0o700, exist_ok=True)
-        _sync_directory(directory.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_directory(directory.parent)
 
 
 def _raise_unless_missing(error: OSError) -> None:
@@ -107,8 +97,11 @@ def _raising_port_errors(path: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise StorageFault("backup-file-missing", f"{path} is missing in the target", "Use another backup.") from error
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        fault = translate_os_error(error, f"Using {path} in the target")
+        if isinstance(fault, StorageFull):
             raise StorageFull("backup-full", "The target of the backup is full", "Free some space there.") from error
+        if isinstance(fault, Unavailable):
+            raise fault from error
         raise StorageFault(
             "backup-target",
             f"{path} cannot be used in the target: {error.strerror or error}",
