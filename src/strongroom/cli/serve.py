@@ -11,12 +11,17 @@ import errno
 import gc
 import socket
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from strongroom.cli.command import Command
-from strongroom.core.errors import ConfigurationFault
+from strongroom.core.errors import ConfigurationFault, StrongroomError
+
+if TYPE_CHECKING:  # takes long to import, and `--help` does not need it
+    from strongroom.config import Settings
+
+_Refusal = tuple[type[StrongroomError], str, str, str]
 
 
 @click.command(name="serve", cls=Command)
@@ -45,11 +50,11 @@ def command(context: click.Context, /, **flags: Any) -> None:  # Any: values as 
     settings = load_settings({**(context.obj or {}), **flags})
     _check_port(settings.host, settings.port)
 
-    from strongroom.bootstrap import open_tls, prepare, run_server
+    from strongroom.bootstrap import open_tls, run_server
 
     tls = open_tls(settings)
     export_settings(settings)
-    setup_secret = asyncio.run(prepare(settings))
+    setup_secret = prepare_apart(settings) if settings.blobs else _prepare(settings)
     click.echo(banner(settings.url, data=str(settings.directory), setup_secret=setup_secret), err=True)
     if tls is not None and settings.tls_self_signed:
         from strongroom.adapters.certificates import read_certificate
@@ -99,6 +104,37 @@ def trust_hint(certificate: str, fingerprint: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _prepare(settings: Settings) -> str | None:
+    from strongroom.bootstrap import prepare
+
+    return asyncio.run(prepare(settings))
+
+
+def prepare_apart(settings: Settings) -> str | None:
+    """Prepare in a process of its own, since the workers are forks of this one.
+
+    The library that asks the bucket keeps threads that a fork does not take along: a worker of
+    a process that has used it gets no answer ever.
+    """
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as apart:
+        setup_secret, refusal = apart.submit(_try_to_prepare, settings).result()
+    if refusal is not None:
+        kind, *told = refusal
+        raise kind(*told)
+    return setup_secret
+
+
+def _try_to_prepare(settings: Settings) -> tuple[str | None, _Refusal | None]:
+    """Prepare; return what was refused as its parts, since an error cannot be sent from process to process."""
+    try:
+        return _prepare(settings), None
+    except StrongroomError as error:
+        return None, (type(error), error.code, error.message, error.hint)
 
 
 def _check_port(host: str, port: int) -> None:
