@@ -15,7 +15,8 @@ from strongroom.core.errors import StrongroomError, Unavailable
 from strongroom.core.mirrored import Copy
 from strongroom.core.model import Lease
 from strongroom.core.names import TokenId
-from strongroom.ports import Transaction
+from strongroom.core.replica import Lag
+from strongroom.ports import Primary, Transaction
 from strongroom.services.mirror.asked import AskedCounter
 from strongroom.services.mirror.files import FileMirror
 from strongroom.services.mirror.mirror import Mirroring, Passage
@@ -23,12 +24,14 @@ from strongroom.services.mirror.name_lists import NameLists
 from strongroom.services.mirror.names import UpstreamNames
 from strongroom.services.mirror.pages import PageMirror
 from strongroom.services.mirror.parts import Parts
+from strongroom.services.replica import Follower, Replica
 from strongroom.services.sweep import Sweep
 from strongroom.services.turns import Turns
-from strongroom.worker import Job, at_work, own_jobs, shared_jobs, until_told_to_stop
-from tests.factories import DEMO, PUBLIC, a_copy, a_token, a_user
+from strongroom.worker import Job, at_work, own_jobs, replica_jobs, shared_jobs, until_told_to_stop
+from tests.factories import DEMO, MAIN, OPERATOR, PUBLIC, a_copy, a_token, a_user
 from tests.fakes import START, join
 from tests.services.mirror.mirrored import Town
+from tests.services.replicating import Pair
 
 
 def passage_of(parts: Parts) -> Passage:
@@ -209,3 +212,39 @@ def test_a_worker_stops_when_it_is_told_to() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.run(scene(number))
+
+
+def test_one_process_of_a_replica_follows_and_the_others_look(caplog: pytest.LogCaptureFixture) -> None:
+    """The primary is asked once for all; the job ends, and its turn with it, when nobody is followed any more."""
+    pair = Pair()
+    pair.do(pair.primary.indexes.create(OPERATOR, MAIN))
+    pair.begin()
+    first, stores = pair.use_cases, pair.follower.stores
+    other = Replica(Follower(stores, _no_primary))
+
+    async def scene() -> None:
+        (following,) = replica_jobs(Turns(stores.catalog, stores.clock, "first"), first)
+        (looking,) = replica_jobs(Turns(stores.catalog, stores.clock, "other"), other)
+
+        async def follow() -> None:
+            await following.run()
+
+        job = asyncio.create_task(follow())
+        await asyncio.sleep(0.05)  # nothing here waits for anything but the next look
+        assert not job.done()
+        await looking.run()
+        assert other.follower.find_lag() == Lag(timedelta(0))
+        await first.promote(OPERATOR, although_it_answers=True)
+        await asyncio.wait_for(job, 5)
+        await looking.run()
+        assert other.follower.find_lag() is None
+
+    asyncio.run(scene())
+    assert caplog.text == ""
+    turn = asyncio.run(stores.catalog.read(lambda tx: tx.turns.find("follow")))
+    assert turn is not None
+    assert turn.expires_at <= stores.clock.now()
+
+
+def _no_primary(_url: str, _token: str) -> Primary:
+    raise AssertionError("this process asks nobody")

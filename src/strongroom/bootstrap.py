@@ -14,7 +14,6 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,9 +113,8 @@ async def open_store(settings: Settings, *, is_taking_over: bool = False) -> Asy
         stack.push_async_callback(passage.parts.client.close)
         stack.push_async_callback(passage.mirror.close)
         mirror, names = passage.mirror, passage.names
-        follower = Follower(
-            Stores(store, blobs, clock, secrets, passage.parts.seals), partial(_open_primary, secrets=secrets)
-        )
+        stores = Stores(store, blobs, clock, secrets, passage.parts.seals)
+        follower = Follower(stores, lambda url, token: _open_primary(url, token, secrets=secrets))
         stack.push_async_callback(follower.close)
         publish = Publish(catalog, blobs, inspector, clock, secrets, settings.max_upload_bytes, names)
         yield Services(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from strongroom.adapters.memory.catalog import MemoryCatalog
 from strongroom.core.access import ANONYMOUS
 from strongroom.core.caller import Caller
 from strongroom.core.errors import StorageFault, Unavailable
+from strongroom.core.replica import Lag
 from strongroom.http.metrics import Meters
 from strongroom.http.operation import Operation
 from strongroom.http.readiness import Finding, Look, Readiness, store_looks
@@ -75,12 +77,12 @@ def no_meters() -> Meters:
     raise AssertionError("nobody asked for numbers")
 
 
-def answer(readiness: Readiness) -> tuple[int, dict[str, object]]:
+def answer(readiness: Readiness, lag: Lag | None = None) -> tuple[int, dict[str, object]]:
     """Return status and body of /readyz."""
 
     async def ask() -> tuple[int, dict[str, object]]:
         request = Request({"type": "http", "method": "GET", "path": "/readyz", "headers": []})
-        response = await Operation(readiness, no_meters).ready(request, Caller(ANONYMOUS))
+        response = await Operation(readiness, no_meters, lag=lambda: lag).ready(request, Caller(ANONYMOUS))
         assert response.headers["cache-control"] == "no-store"
         await readiness.close()
         return response.status_code, json.loads(bytes(response.body))
@@ -97,6 +99,20 @@ def test_all_is_well() -> None:
         "status": "ready",
         "checks": [{"check": "catalog", "status": "ok"}, {"check": "blobs", "status": "ok"}],
     }
+
+
+@pytest.mark.parametrize(
+    ("lag", "told"),
+    [
+        (None, None),
+        (Lag(None), {"behind_seconds": None, "missing_files": 0}),
+        (Lag(timedelta(seconds=2.04), lacking=3), {"behind_seconds": 2.0, "missing_files": 3}),
+    ],
+)
+def test_a_replica_tells_how_far_behind_it_is(lag: Lag | None, told: object) -> None:
+    """From its first moment on, when that is not known yet; other servers tell nothing of it."""
+    status, body = answer(Readiness({"catalog": Looks().look}), lag)
+    assert (status, body.get("replica")) == (200, told)
 
 
 @pytest.mark.parametrize(
