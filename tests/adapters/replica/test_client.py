@@ -13,7 +13,7 @@ import pytest
 
 from strongroom.adapters.replica.client import HttpPrimary
 from strongroom.core.errors import Conflict, Forbidden, NotFound, StorageFault, StrongroomError, Unavailable
-from strongroom.core.replica import FORMAT, Page, encode_page, sign_page
+from strongroom.core.replica import FORMAT, PRIMARY_SILENT, Page, encode_page, sign_page
 from strongroom.core.replica_rows import Rows
 from tests.factories import sha256_of
 
@@ -149,15 +149,27 @@ def test_a_page_of_another_format_is_refused(stand: Stand) -> None:
 
 
 def test_a_primary_that_is_away_says_why(stand: Stand) -> None:
-    """Nobody there, silence, a broken answer: `Unavailable`, with the cause."""
-    with pytest.raises(Unavailable, match="connection refused"):
+    """Nobody there, or silence: `Unavailable`, with the cause and the code that lets a replica take over."""
+    with pytest.raises(Unavailable, match="connection refused") as caught:
         ask("http://127.0.0.1:1")
-    stand.body, stand.promised_bytes = b"short", 1000
-    with pytest.raises(Unavailable, match="the connection broke"):
-        ask(stand.url, "blob")
+    assert caught.value.code == PRIMARY_SILENT
     stand.is_slow = True
-    with pytest.raises(Unavailable, match="says nothing"):
+    with pytest.raises(Unavailable, match="says nothing") as caught:
         ask(stand.url, silent_seconds=0.2)
+    assert caught.value.code == PRIMARY_SILENT
+
+
+def test_a_broken_answer_is_an_answer(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody is there, or the way to him is broken: nothing that lets a replica take over."""
+    stand.body, stand.promised_bytes = b"short", 1000
+    for question in ("page", "blob"):
+        with pytest.raises(Unavailable, match="broke off") as caught:
+            ask(stand.url, question)
+        assert caught.value.code == "primary-failing"
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    with pytest.raises(Unavailable, match="a proxy on the way") as caught:
+        ask("http://primary.example")
+    assert caught.value.code == "primary-failing"
 
 
 def test_what_is_not_signed_with_the_shared_key_is_not_read(stand: Stand) -> None:

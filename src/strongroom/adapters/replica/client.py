@@ -69,8 +69,10 @@ class HttpPrimary:
         url = URL(self._url + _PATH + path)
         headers = {NONCE_HEADER: nonce} if nonce else {}
         asked = self._session().get(url, headers=headers, proxy=_find_proxy(url), allow_redirects=False)
+        has_spoken = False
         try:
             async with asked as response:
+                has_spoken = True
                 if response.status != 200:
                     raise await _refused(self._url, response)
                 yield response
@@ -81,6 +83,8 @@ class HttpPrimary:
                 "Name the file of its authority in the variable SSL_CERT_FILE.",
             ) from None
         except (aiohttp.ClientError, TimeoutError) as error:
+            if has_spoken or isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientProxyConnectionError):
+                raise _failing(self._url, "gave no whole answer: it, or a proxy on the way, broke off") from None
             raise _silent(self._url, error) from None
 
     def _session(self) -> aiohttp.ClientSession:
@@ -104,7 +108,7 @@ async def _refused(url: str, response: aiohttp.ClientResponse) -> StrongroomErro
     if response.status == 404 and "/blobs/" in str(response.url):
         return NotFound("blob-unknown", "The primary has no such bytes")
     if response.status >= 500:
-        return Unavailable("primary-failing", f"The primary {url} answers {response.status}", "Look into its log.")
+        return _failing(url, f"answers {response.status}")
     return _odd(url, f"answers {response.status}")
 
 
@@ -115,6 +119,10 @@ def _find_proxy(url: URL) -> str | None:
     if not proxy or proxy_bypass(f"{url.raw_host}:{url.port}"):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _failing(url: str, what: str) -> Unavailable:
+    return Unavailable("primary-failing", f"The primary {url} {what}", "Look into its log.")
 
 
 def _odd(url: str, what: str) -> Conflict:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from strongroom.core.access import SERVER, Right
+from strongroom.core.access import SERVER, Right, Signed
 from strongroom.core.caller import Caller
 from strongroom.core.errors import InvalidRequest, NotFound, StorageFault, TooLarge, Unavailable
 from strongroom.core.events import FIRST_HASH
@@ -61,7 +61,7 @@ class ChangeFeed:
 
         page = await self.catalog.read(load)
         if since == 0:
-            token = getattr(caller.principal, "token_id", None)
+            token = caller.principal.token_id if isinstance(caller.principal, Signed) else None
             _log.info("everything is being copied", extra={"fields": {"token": token, "address": caller.address}})
         return page
 

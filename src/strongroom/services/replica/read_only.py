@@ -17,7 +17,7 @@ from strongroom.core.errors import Forbidden
 from strongroom.core.events import Actor, Entry, Event
 from strongroom.core.model import Lease, SetupLink
 from strongroom.core.names import ProjectName
-from strongroom.ports import Catalog, Events, Leases, Transaction
+from strongroom.ports import Catalog, Events, FollowedServer, Leases, Transaction
 
 T = TypeVar("T")
 
@@ -49,24 +49,30 @@ def refuse(url: str) -> NoReturn:
 
 
 def _guarded(tx: Transaction) -> Transaction:
-    followed = tx.followed.find()
-    if followed is None:
-        return tx
-    return replace(tx, events=_Events(tx.events, followed.url), leases=_Leases(tx.leases, followed.url))
+    return replace(tx, events=_Events(tx.events, tx.followed), leases=_Leases(tx.leases, tx.followed))
+
+
+def _demand_no_primary(followed: FollowedServer) -> None:
+    """Refuse on a replica; asked only by what a replica must not do, so that all other writes cost nothing more."""
+    found = followed.find()
+    if found is not None:
+        refuse(found.url)
 
 
 @dataclass(frozen=True, slots=True)
 class _Events:
-    """A log that is read and not written."""
+    """A log that a replica reads and does not write."""
 
     _events: Events
-    _url: str
+    _followed: FollowedServer
 
     def append(self, event: Event, *, at: datetime, actor: Actor) -> int:
-        refuse(self._url)
+        _demand_no_primary(self._followed)
+        return self._events.append(event, at=at, actor=actor)
 
     def copy(self, entry: Entry) -> None:
-        refuse(self._url)
+        _demand_no_primary(self._followed)
+        self._events.copy(entry)
 
     def serial(self) -> int:
         return self._events.serial()
@@ -80,13 +86,14 @@ class _Events:
 
 @dataclass(frozen=True, slots=True)
 class _Leases:
-    """Leases that end and do not begin."""
+    """Leases that on a replica end and do not begin."""
 
     _leases: Leases
-    _url: str
+    _followed: FollowedServer
 
     def add(self, lease: Lease) -> None:
-        refuse(self._url)
+        _demand_no_primary(self._followed)
+        self._leases.add(lease)
 
     def replace(self, lease: Lease) -> None:
         self._leases.replace(lease)
@@ -104,7 +111,9 @@ class _Leases:
         return self._leases.list_removals()
 
     def put_setup_link(self, link: SetupLink) -> None:
-        refuse(self._url)
+        _demand_no_primary(self._followed)
+        self._leases.put_setup_link(link)
 
     def take_setup_link(self, digest: bytes) -> SetupLink | None:
-        refuse(self._url)
+        _demand_no_primary(self._followed)
+        return self._leases.take_setup_link(digest)
