@@ -12,7 +12,7 @@ from typing import TypeVar
 from strongroom.adapters.backup.memory import MemoryTarget
 from strongroom.adapters.blobs.memory import MemoryBlobs
 from strongroom.adapters.sql.catalog import open_catalog
-from strongroom.core.backup import Row
+from strongroom.core.backup import LEFT_OUT, Row
 from strongroom.core.events import UserCreated
 from strongroom.core.model import Lease, SetupLink, Tombstone
 from strongroom.core.names import Sha256, parse_filename
@@ -39,6 +39,7 @@ T = TypeVar("T")
 
 WHEEL, SDIST = "demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz"
 KEY = b"k" * 32
+BLOBS = {sha256_of(text) for text in (WHEEL, SDIST, "metadata", "six-1.0.tar.gz", "names")}
 
 
 class Seeds:
@@ -119,6 +120,11 @@ class Stock:
             deleted_at=START,
         )
         self.change(lambda tx: tx.files.bury(tombstone))
+
+
+def carried(tables: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    """Return the tables that a backup is about."""
+    return {name: rows for name, rows in tables.items() if name not in LEFT_OUT}
 
 
 def open_stock(folder: Path, name: str = "store", *, key: bytes = KEY) -> Stock:
