@@ -52,7 +52,7 @@ _SEPARATORS = re.compile(r"[-_.]+")
 DISTRIBUTION_ENDINGS = (".whl", ".tar.gz", ".zip")
 _LONGEST_NAME = 128
 _LONGEST_FILENAME = 240
-_LONGEST_VERSION = _LONGEST_FILENAME
+LONGEST_VERSION = _LONGEST_FILENAME
 """It has to fit into a filename; and `int` raises at some thousand digits."""
 
 
@@ -158,7 +158,7 @@ def parse_project_pattern(raw: str) -> ProjectPattern:
 
 def parse_version(raw: str) -> Version:
     """Return the version (PEP 440); raises `InvalidName`."""
-    if len(raw) <= _LONGEST_VERSION:
+    if len(raw) <= LONGEST_VERSION:
         with suppress(InvalidVersion):
             return Version(raw)
     raise InvalidName(

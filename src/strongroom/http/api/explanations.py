@@ -8,19 +8,16 @@ from fastapi import Query
 from pydantic import Field
 
 from strongroom.core.access import Right
-from strongroom.core.errors import InvalidName
 from strongroom.core.explanation import Explanation
-from strongroom.core.names import parse_version
 from strongroom.http.api.endpoint import CurrentCaller, Endpoint
-from strongroom.http.api.faults import UnreadableRequest
-from strongroom.http.api.fields import Time, View
+from strongroom.http.api.fields import Time, VersionField, View
 from strongroom.http.api.places import ProjectPlace
 from strongroom.http.routes import Needs, Subject
 from strongroom.services.explain import Explain
 
 TAG = "explanations"
 _PATH = "/indexes/{index}/projects/{project}/explanation"
-_VersionQuery = Annotated[str | None, Query(description="Only the files of this version.", max_length=200)]
+_VersionQuery = Annotated[VersionField | None, Query(description="Only the files of this version.")]
 
 
 class StepView(View):
@@ -72,11 +69,7 @@ class ExplanationEndpoints:
 
         The name need not exist: an explanation says so too.
         """
-        try:
-            wanted = None if version is None else parse_version(version)
-        except InvalidName as error:
-            raise UnreadableRequest(error.code, error.sentence) from None
-        return _show(await self._explain.explain(caller, target, version=wanted))
+        return _show(await self._explain.explain(caller, target, version=version))
 
 
 def _show(found: Explanation) -> ExplanationView:

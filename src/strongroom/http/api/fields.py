@@ -28,6 +28,7 @@ from pydantic_core import PydanticCustomError
 from strongroom.core.access import Network
 from strongroom.core.errors import InvalidName
 from strongroom.core.names import (
+    LONGEST_VERSION,
     RESERVED_INDEX_NAMES,
     TOKEN_USER_NAMES,
     IndexName,
@@ -69,9 +70,22 @@ PATTERN_SCHEMA: dict[str, object] = {
     "description": "A project's name, or a pattern over normalised names with * and ?.",
     "examples": ["acme-*"],
 }
+
+
+def _any_case(*words: str) -> str:
+    """Return a pattern for the words in whatever case: JSON Schema's patterns have no flags."""
+    return "|".join("".join(f"[{letter}{letter.upper()}]" for letter in word) for word in words)
+
+
+_PRE_RELEASE = rf"[._-]?({_any_case('alpha', 'a', 'beta', 'b', 'preview', 'pre', 'c', 'rc')})[._-]?[0-9]*"
+_POST_RELEASE = rf"-[0-9]+|[._-]?({_any_case('post', 'rev', 'r')})[._-]?[0-9]*"
+_DEV_RELEASE = rf"[._-]?{_any_case('dev')}[._-]?[0-9]*"
+_LOCAL = r"\+[A-Za-z0-9]+([._-][A-Za-z0-9]+)*"
 VERSION_SCHEMA: dict[str, object] = {
     "type": "string",
-    "pattern": r"^[0-9]{1,6}(\.[0-9]{1,6}){0,4}((a|b|rc)[0-9]{1,4})?(\.post[0-9]{1,4})?(\.dev[0-9]{1,4})?$",
+    # PEP 440, appendix B, in one group a part.
+    "pattern": rf"^[vV]?([0-9]+!)?[0-9]+(\.[0-9]+)*({_PRE_RELEASE})?({_POST_RELEASE})?({_DEV_RELEASE})?({_LOCAL})?$",
+    "maxLength": LONGEST_VERSION,
     "examples": ["1.2.0"],
 }
 _CLAUSE = r"(==|!=|<=|>=|<|>)[0-9]{1,6}(\.[0-9]{1,6}){0,4}"

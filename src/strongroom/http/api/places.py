@@ -30,15 +30,11 @@ from strongroom.core.names import (
     parse_version,
 )
 from strongroom.core.promotions import parse_promotion_id
-from strongroom.http.api.fields import INDEX_SCHEMA, PATTERN_SCHEMA, PROJECT_SCHEMA, USER_SCHEMA
+from strongroom.http.api.fields import INDEX_SCHEMA, PATTERN_SCHEMA, PROJECT_SCHEMA, USER_SCHEMA, VERSION_SCHEMA
 from strongroom.services.releases import Selection
 
 T = TypeVar("T")
 
-_VERSION_SCHEMA: dict[str, object] = {
-    "pattern": r"^[0-9]{1,6}(\.[0-9]{1,6}){0,4}((a|b|rc)[0-9]{1,4})?(\.post[0-9]{1,4})?(\.dev[0-9]{1,4})?$",
-    "examples": ["1.2.0"],
-}
 _PATTERN_SCHEMA: dict[str, object] = {key: PATTERN_SCHEMA[key] for key in ("pattern", "examples")}
 _FILENAME_SCHEMA: dict[str, object] = {
     "pattern": r"^[A-Za-z0-9][A-Za-z0-9._+!~-]{0,200}\.(whl|tar\.gz|zip)$",
@@ -55,7 +51,7 @@ _ProjectPath = Annotated[
 _PatternPath = Annotated[
     str, Path(description="A name, or a prefix such as acme-*.", json_schema_extra=_PATTERN_SCHEMA)
 ]
-_VersionPath = Annotated[str, Path(description="A version (PEP 440).", json_schema_extra=_VERSION_SCHEMA)]
+_VersionPath = Annotated[str, Path(description="A version (PEP 440).", json_schema_extra=VERSION_SCHEMA)]
 _FilenamePath = Annotated[str, Path(description="A wheel's or sdist's filename.", json_schema_extra=_FILENAME_SCHEMA)]
 _ExemptionPath = Annotated[str, Path(description="The exemption's id.", json_schema_extra=_EXEMPTION_SCHEMA)]
 _PromotionPath = Annotated[str, Path(description="The promotion's id.", json_schema_extra=_PROMOTION_SCHEMA)]
