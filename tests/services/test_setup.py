@@ -33,7 +33,7 @@ class SealedCatalog:
     def __init__(self, catalog: Catalog) -> None:
         """Stand in front of the real one."""
         self.read, self.change_mark, self.close = catalog.read, catalog.change_mark, catalog.close
-        self.check, self.waiting_writes = catalog.check, catalog.waiting_writes
+        self.access_mark, self.check, self.waiting_writes = catalog.access_mark, catalog.check, catalog.waiting_writes
 
     async def write(self, fn: Callable[[Transaction], object]) -> NoReturn:
         """Fail the test."""
