@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner
 
-from strongroom.cli import serve
 from strongroom.cli.main import cli
 from strongroom.cli.serve import banner
-from strongroom.config import Settings, load_settings
-from strongroom.core.errors import Unavailable
 
 
 def test_the_banner_shows_where_and_how() -> None:
@@ -53,26 +48,3 @@ def test_an_address_of_another_machine_is_refused(tmp_path: Path) -> None:
     assert result.exit_code == 5
     assert "Cannot listen on 192.0.2.1:8999" in result.stderr
     assert "--host" in result.stderr
-
-
-def test_a_bucket_is_asked_by_no_process_that_is_forked_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the bucket's library keeps running would not be there in the workers."""
-    settings = load_settings({"blobs": "s3://packages"})
-    monkeypatch.setattr(serve, "_prepare", lambda _settings: str(os.getpid()))
-
-    found = serve.prepare_apart(settings)
-    assert found is not None
-    assert int(found) != os.getpid()
-
-
-def test_what_is_refused_there_is_refused_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With its kind, its code and its words."""
-
-    def refuse(_settings: Settings) -> str | None:
-        raise Unavailable("catalog-unreachable", "The catalog is away", "Start it.")
-
-    monkeypatch.setattr(serve, "_prepare", refuse)
-    with pytest.raises(Unavailable) as caught:
-        serve.prepare_apart(load_settings({"blobs": "s3://packages"}))
-
-    assert (caught.value.code, caught.value.hint) == ("catalog-unreachable", "Start it.")

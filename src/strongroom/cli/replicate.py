@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from strongroom.cli.apart import run_apart
 from strongroom.cli.command import Command
 from strongroom.cli.output import print_done, print_item, remark
 from strongroom.cli.store import chosen_settings, has_store, run
@@ -79,7 +80,10 @@ def _follow(url: str, token: str | None) -> None:
     async def begin(services: Services, caller: Caller) -> None:
         await services.replica.begin(caller, url, token=token)
 
-    run(begin)
+    if settings.blobs:
+        run_apart(lambda: run(begin))
+    else:
+        run(begin)
     remark(f"This is a replica of {url}: it serves what is copied, and takes no changes.")
 
 

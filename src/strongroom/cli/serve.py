@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from strongroom.cli.apart import run_apart
 from strongroom.cli.command import Command
-from strongroom.core.errors import ConfigurationFault, StrongroomError
+from strongroom.core.errors import ConfigurationFault
 
 if TYPE_CHECKING:  # takes long to import, and `--help` does not need it
     from strongroom.config import Settings
-
-_Refusal = tuple[type[StrongroomError], str, str, str]
 
 
 @click.command(name="serve", cls=Command)
@@ -54,7 +53,7 @@ def command(context: click.Context, /, **flags: Any) -> None:  # Any: values as 
 
     tls = open_tls(settings)
     export_settings(settings)
-    setup_secret = prepare_apart(settings) if settings.blobs else _prepare(settings)
+    setup_secret = run_apart(lambda: _prepare(settings)) if settings.blobs else _prepare(settings)
     click.echo(banner(settings.url, data=str(settings.directory), setup_secret=setup_secret), err=True)
     if tls is not None and settings.tls_self_signed:
         from strongroom.adapters.certificates import read_certificate
@@ -110,31 +109,6 @@ def _prepare(settings: Settings) -> str | None:
     from strongroom.bootstrap import prepare
 
     return asyncio.run(prepare(settings))
-
-
-def prepare_apart(settings: Settings) -> str | None:
-    """Prepare in a process of its own, since the workers are forks of this one.
-
-    The library that asks the bucket keeps threads that a fork does not take along: a worker of
-    a process that has used it gets no answer ever.
-    """
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as apart:
-        setup_secret, refusal = apart.submit(_try_to_prepare, settings).result()
-    if refusal is not None:
-        kind, *told = refusal
-        raise kind(*told)
-    return setup_secret
-
-
-def _try_to_prepare(settings: Settings) -> tuple[str | None, _Refusal | None]:
-    """Prepare; return what was refused as its parts, since an error cannot be sent from process to process."""
-    try:
-        return _prepare(settings), None
-    except StrongroomError as error:
-        return None, (type(error), error.code, error.message, error.hint)
 
 
 def _check_port(host: str, port: int) -> None:
