@@ -28,7 +28,7 @@ def test_what_is_refused_there_is_refused_here() -> None:
 
 def test_a_defect_there_is_a_defect_here() -> None:
     """And a process that ends without a word is not waited for."""
-    with pytest.raises(RuntimeError, match="ZeroDivisionError: division"):
+    with pytest.raises(RuntimeError, match="ZeroDivisionError: "):
         run_apart(lambda: 1 // 0)
     with pytest.raises(RuntimeError, match="without a word"):
         run_apart(lambda: os._exit(3))
