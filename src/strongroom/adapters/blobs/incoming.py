@@ -63,7 +63,8 @@ class LocalIncoming:
 
     async def discard(self) -> None:
         """Close and remove the temporary file; harmless when that happened before."""
-        await self._run(self.remove)
+        if not self._file.closed:
+            await self._run(self.remove)
 
     def append(self, chunk: bytes) -> None:
         """Gather a chunk for the next write."""

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -28,6 +29,8 @@ _SHORT_BYTES, _READ_OUT_SECONDS = 4096, 0.2
 _PAUSE_SECONDS = 0.2
 _TRIES = 2
 _LONGEST_LINE = 32 * 1024
+_MOST_PLACES = 1000
+"""Upstreams and the hosts of their files are few; what is asked of the environment for each takes long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Question:
     @property
     def host(self) -> str:
         """Return the name of the upstream, for messages."""
-        return parse_url(self.origin.url, host="").raw_host or ""
+        return _host_of(self.origin.url)
 
 
 class Exchange:
@@ -56,6 +59,8 @@ class Exchange:
         self._seconds = seconds
         self._resolver = resolver
         self._sessions: dict[tuple[bool, bool], aiohttp.ClientSession] = {}
+        self._check_host = lru_cache(_MOST_PLACES)(guard.check_host)  # what it refuses is not remembered
+        self._find_proxy = lru_cache(_MOST_PLACES)(_find_proxy)
 
     @asynccontextmanager
     async def ask(self, question: Question) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -109,8 +114,8 @@ class Exchange:
         raise faults.malformed(question.host, f"redirected more than {MOST_REDIRECTS} times")
 
     async def _send(self, question: Question, url: URL) -> aiohttp.ClientResponse:
-        self._guard.check_host(url.raw_host or "")
-        proxy = _find_proxy(url)
+        self._check_host(url.raw_host or "")
+        proxy = self._find_proxy(url.scheme, f"{url.raw_host}:{url.port}")
         session = self._session(is_file=question.is_file, is_proxied=proxy is not None)
         headers = {**question.headers, **credentials_for(question.origin, url)}
         return await session.get(url, headers=headers, proxy=proxy, allow_redirects=False)
@@ -139,10 +144,15 @@ async def _read_out(response: aiohttp.ClientResponse) -> None:
             await response.read()
 
 
-def _find_proxy(url: URL) -> str | None:
-    """Return the proxy that the environment names for the URL (`https_proxy`, `no_proxy` ...)."""
+@lru_cache(_MOST_PLACES)
+def _host_of(url: str) -> str:
+    return parse_url(url, host="").raw_host or ""
+
+
+def _find_proxy(scheme: str, authority: str) -> str | None:
+    """Return the proxy that the environment names for the place (`https_proxy`, `no_proxy` ...)."""
     proxies = getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(f"{url.raw_host}:{url.port}"):
+    proxy = proxies.get(scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(authority):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"

@@ -68,8 +68,10 @@ async def raw_chunks(response: ClientResponse, bounds: Bounds) -> AsyncIterator[
         began = monotonic()
         try:
             with InWords(host):
-                async with within(bounds.silence_seconds):
-                    chunk = await response.content.read(_CHUNK_BYTES)
+                chunk = response.content.read_nowait(_CHUNK_BYTES)
+                if not chunk and not response.content.at_eof():
+                    async with within(bounds.silence_seconds):
+                        chunk = await response.content.read(_CHUNK_BYTES)
         except UpstreamFault as fault:
             if fault.code == "upstream-cut" and response.content_length:
                 raise faults.cut(host, received_bytes, announced_bytes=response.content_length) from None
