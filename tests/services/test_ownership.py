@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 
 from strongroom.adapters.blobs.memory import MemoryBlobs
-from strongroom.core.errors import ConfigurationFault, StorageFault
+from strongroom.core.errors import ConfigurationFault, StorageFault, Unavailable
 from strongroom.core.events import BlobsAdopted, IndexDeleted
 from strongroom.core.mirrored import NameList
 from strongroom.core.ownership import Places, StoreId
 from strongroom.core.replica import NEVER, Followed
 from strongroom.ports import demand_own_blobs
 from strongroom.services.ownership import Ownership
+from strongroom.worker import ownership_job
 from tests.factories import MAIN, OPERATOR, a_file, a_project, an_index
 from tests.fakes import START, SeededSecrets
 from tests.services.house import House, wait
@@ -290,3 +291,32 @@ def test_names_of_an_upstream_are_bytes_too() -> None:
     pair.change(lambda tx: tx.name_lists.save(NameList(MAIN, sha256, 1, START - timedelta(1))))
     pair.blobs = MemoryBlobs()
     assert "elsewhere" in pair.refusal().message
+
+
+def test_what_could_not_be_seen_at_the_start_is_seen_later() -> None:
+    """A bucket that is away decides nothing; the job of the same process looks again."""
+
+    class Away(MemoryBlobs):
+        """Does not answer at first."""
+
+        is_away = True
+
+        async def read_mark(self) -> str | None:
+            if self.is_away:
+                raise Unavailable("bucket-unavailable", "The object store did not answer in time")
+            return await super().read_mark()
+
+    async def work() -> None:
+        node = pair.node()
+        with pytest.raises(Unavailable):
+            await node.settle()
+        assert await pair.catalog.read(lambda tx: tx.store.find()) is None
+        with pytest.raises(Unavailable):
+            await demand_own_blobs(pair.catalog, blobs)
+        blobs.is_away = False
+        await ownership_job(node).run()
+
+    blobs = Away()
+    pair = Pair(blobs)
+    wait(work())
+    assert pair.is_settled()
