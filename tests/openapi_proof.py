@@ -31,9 +31,10 @@ ALL_PHASES = "examples,coverage,fuzzing,stateful"
 _AT_ONCE = 2
 _CONFIGURATION = """\
 [checks]
-positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "429"]
+positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "413", "429"]
+negative_data_rejection.expected-statuses = ["400", "401", "403", "404", "405", "409", "413", "415", "422", "429"]
 """
-"""What fits the schema is never a 422, but may break a rule that no schema can say: 400."""
+"""What fits the schema is never a 422, but may break a rule that no schema can say: 400. A large body is a 413 first."""
 _STAMP = ".strongroom-stamp"
 _GENERATED = re.compile(r"(\d+) generated")
 
