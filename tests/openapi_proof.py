@@ -34,7 +34,7 @@ _CONFIGURATION = """\
 positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "413", "429"]
 negative_data_rejection.expected-statuses = ["400", "401", "403", "404", "405", "409", "413", "415", "422", "429"]
 """
-"""What fits the schema is never a 422, but may break a rule that no schema can say: 400. A large body is a 413 first."""
+"""What fits the schema is never a 422, but may break a rule that no schema can say: 400. A large body is a 413."""
 _STAMP = ".strongroom-stamp"
 _GENERATED = re.compile(r"(\d+) generated")
 
