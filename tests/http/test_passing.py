@@ -251,3 +251,21 @@ def test_own_files_are_served_while_every_upstream_fails(room: ReadingRoom, toke
     assert room.get("/main/files/own/own-1.0-py3-none-any.whl", token=token).body == b"own"
     reply = room.get(PAGE, token=token)
     assert (reply.status, reply.json()["detail"]) == (504, "It sent nothing for too long. Try again later.")
+
+
+def test_an_installer_has_a_file_judged_once(room: ReadingRoom, token: str) -> None:
+    """It reads METADATA, then wants the file; after a minute, and after a change of an index, it is judged anew."""
+    file = offer(room)
+    room.mirror.metadata[file.filename] = b"Metadata-Version: 2.1\n"
+    room.mirror.copies[PUBLIC, file.filename] = stored(file)
+    assert room.get(f"{URL}.metadata", token=token).status == 200
+    assert room.get(URL, token=token).body == CONTENT
+    assert len(room.mirror.asked) == 1
+    room.clock.advance(timedelta(minutes=2))
+    assert room.get(URL, token=token).body == CONTENT
+    assert len(room.mirror.asked) == 2
+    assert room.get(f"{URL}.metadata", token=token).status == 200
+    assert len(room.mirror.asked) == 2
+    room.store_index(an_index("another"))  # whatever happens to indexes may change where a name comes from
+    assert room.get(URL, token=token).body == CONTENT
+    assert len(room.mirror.asked) == 3

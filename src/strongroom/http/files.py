@@ -52,6 +52,7 @@ _OCTETS = "application/octet-stream"
 _URL_CHARACTERS = "%/:=&?~#+!$,;'@()*[]"
 _PATHSEND = "http.response.pathsend"
 _FILE_BYTES = 2048
+_FACTS = "facts"
 
 _log = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ class Files:
         if isinstance(kept, Answer):
             return kept
         generation = self._cache.generation
-        found = await self._download.get_file(path.target, path.filename)
+        found = await self._find_facts(path)
         content = await self._download.get_metadata(found)
         if len(content) <= CODED_AT_ONCE_BYTES:
             representation = represent(_OCTETS, content, coding=coding)
@@ -200,12 +201,24 @@ class Files:
 
     async def _load(self, path: FilePath) -> StoredFile | PassingFile:
         generation = self._cache.generation
-        found = await self._download.get_file(path.target, path.filename)
+        found = await self._find_facts(path)
         if isinstance(found.file, File):
             return self._shelve(path, found, size_bytes=found.file.size_bytes, generation=generation)
         passing = PassingFile(path, found, generation)
         copy = await self._download.find_stored(found)
         return passing if copy is None else self._keep(passing, copy)
+
+    async def _find_facts(self, path: FilePath) -> FoundFile:
+        """Return what is known of the file: an installer reads METADATA first, and then wants the file itself."""
+        shelf, key = (path.target.index, path.target.project), (path.filename, _FACTS)
+        kept = self._cache.find(shelf, key)
+        if isinstance(kept, FoundFile):
+            return kept
+        generation = self._cache.generation
+        found = await self._download.get_file(path.target, path.filename)
+        moment = Moment(generation, found.valid_until)
+        self._cache.store(shelf, key, value=found, size_bytes=_FILE_BYTES, moment=moment)
+        return found
 
     def _keep(self, passing: PassingFile, copy: Copy) -> StoredFile:
         """Make it a stored file; one that was judged before a change is not kept, however long its bytes took."""
