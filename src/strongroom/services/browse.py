@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from packaging.version import Version
 
@@ -19,7 +20,7 @@ from strongroom.core.jsonapi import ReleaseFacts, choose_release, find_described
 from strongroom.core.licences import read_licence
 from strongroom.core.mirrored import Copy, Offered, UpstreamFile, UpstreamPage
 from strongroom.core.model import File, Index
-from strongroom.core.names import Filename, IndexName
+from strongroom.core.names import Filename, IndexName, ProjectName
 from strongroom.core.pages import (
     ProjectList,
     ProjectPage,
@@ -51,6 +52,15 @@ _LIST_FRESHNESS = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
+class _Way:
+    """The index whose upstream is asked at the end of a way, the rules on it, and the copies if those judge by them."""
+
+    end: Index
+    gates: tuple[Gate, ...]
+    copies: dict[Filename, Copy]
+
+
+@dataclass(frozen=True, slots=True)
 class Browse:
     """Use cases of whoever looks at an index."""
 
@@ -62,17 +72,17 @@ class Browse:
 
     async def get_project_page(self, target: ProjectTarget) -> ProjectPage:
         """Return the page of a project; raises `NotFound`, `Forbidden` for a reserved name, `UpstreamFault`."""
-        source, own = await self.catalog.read(lambda tx: _look_up(tx, target))
+        source, own, ways = await self.catalog.read(lambda tx: _look_up(tx, target))
         match source:
             case Owned() if own is not None:
                 return own
-            case Overlaid(below=AskUpstreams(routes)) if own is not None:
-                below = await self._ask(routes, target)
+            case Overlaid(below=AskUpstreams()) if own is not None:
+                below = await self._ask(ways, target)
                 return own if below is None else await asyncio.to_thread(overlay_page, own, below)
             case Overlaid() if own is not None:
                 return own
-            case AskUpstreams(routes) | Overlaid(below=AskUpstreams(routes)):  # an overlay whose files are all deleted
-                page = await self._ask(routes, target)
+            case AskUpstreams() | Overlaid(below=AskUpstreams()):  # an overlay whose files are all deleted
+                page = await self._ask(ways, target)
                 if page is not None:
                     return page
         demand_unreserved(source)
@@ -119,22 +129,20 @@ class Browse:
                 raise Forbidden(verdict.code, verdict.reason, verdict.hint)
         return metadata
 
-    async def _ask(self, routes: tuple[Route, ...], target: ProjectTarget) -> ProjectPage | None:
+    async def _ask(self, ways: tuple[_Way, ...], target: ProjectTarget) -> ProjectPage | None:
         """Return the page of the first upstream that has the project; a failing one ends the search."""
-        for route in routes:
-            page = await self.mirror.get_page(route.end, target.project)
+        for way in ways:
+            page = await self.mirror.get_page(way.end, target.project)
             if not page.is_missing:
-                return await self._make_page(page, route, target=target)
+                return await self._make_page(page, way, asked=target.index)
         return None
 
-    async def _make_page(self, page: UpstreamPage, route: Route, *, target: ProjectTarget) -> ProjectPage:
-        gates, copies = await self.catalog.read(lambda tx: _load_gates(tx, route, target=target))
+    async def _make_page(self, page: UpstreamPage, way: _Way, *, asked: IndexName) -> ProjectPage:
+        """Return the page as the rules want it that stood when it was asked for."""
         now = self.clock.now()
-        if len(page.files) <= _SHORT_FILES:
-            made = make_upstream_page(page, gates, copies=copies, asked=target.index, now=now)
-        else:
-            made = await asyncio.to_thread(make_upstream_page, page, gates, copies=copies, asked=target.index, now=now)
-        return replace(made, valid_until=_earliest(made.valid_until, self._fresh_until(route.end, page)))
+        make = partial(make_upstream_page, page, way.gates, copies=way.copies, asked=asked, now=now)
+        made = make() if len(page.files) <= _SHORT_FILES else await asyncio.to_thread(make)
+        return replace(made, valid_until=_earliest(made.valid_until, self._fresh_until(way.end, page)))
 
     def _fresh_until(self, index: Index, page: UpstreamPage) -> datetime | None:
         if index.upstream is None or index.upstream.is_offline:
@@ -157,21 +165,30 @@ def demand_unreserved(source: Source) -> None:
 
 
 # The order of many files takes long; in the transaction's thread it holds nobody up.
-def _look_up(tx: Transaction, target: ProjectTarget) -> tuple[Source, ProjectPage | None]:
+def _look_up(tx: Transaction, target: ProjectTarget) -> tuple[Source, ProjectPage | None, tuple[_Way, ...]]:
+    """Return who answers, the page of own files if there are any, and the ways to upstreams that are to be asked."""
     facts = tx.name_facts(target.project)
     index = facts.indexes.get(target.index)
     if index is None:
         raise not_found()
     source = find_source(target.project, start=index, facts=facts)
+    own = _make_own_pages(tx, source, target=target)
+    match source:
+        case AskUpstreams(routes) | Overlaid(below=AskUpstreams(routes)):
+            return source, own, tuple(_look_along(tx, route, project=target.project) for route in routes)
+    return source, own, ()
+
+
+def _make_own_pages(tx: Transaction, source: Source, *, target: ProjectTarget) -> ProjectPage | None:
     match source:
         case Owned(route) | Overlaid(owned=Owned(route)):
             own = _make_own_page(tx, route, target=target)
         case _:
-            return source, None
+            return None
     if isinstance(source, Overlaid) and isinstance(source.below, Owned):
         below = _make_own_page(tx, source.below.route, target=target)
-        return source, overlay_page(own, below) if own and below else own or below
-    return source, own
+        return overlay_page(own, below) if own and below else own or below
+    return own
 
 
 def _make_own_page(tx: Transaction, route: Route, *, target: ProjectTarget) -> ProjectPage | None:
@@ -202,12 +219,10 @@ def _find_way(tx: Transaction, file: UpstreamFile, *, target: ProjectTarget) -> 
             return None, ()
 
 
-def _load_gates(
-    tx: Transaction, route: Route, *, target: ProjectTarget
-) -> tuple[tuple[Gate, ...], dict[Filename, Copy]]:
-    gates = tx.gates(route, target.project)
-    copies = tx.copies.list(route.end.name, target.project) if wants_copies(gates) else ()
-    return gates, {copy.filename: copy for copy in copies}
+def _look_along(tx: Transaction, route: Route, *, project: ProjectName) -> _Way:
+    gates = tx.gates(route, project)
+    copies = tx.copies.list(route.end.name, project) if wants_copies(gates) else ()
+    return _Way(route.end, gates, {copy.filename: copy for copy in copies})
 
 
 def _get_project_list(tx: Transaction, index: IndexName) -> tuple[ProjectList, bool]:

@@ -44,6 +44,15 @@ class FoundFile:
 
 
 @dataclass(frozen=True, slots=True)
+class _Way:
+    """A way to an upstream, the rules on it, and what is kept of the wanted file at its end."""
+
+    route: Route
+    gates: tuple[Gate, ...]
+    copy: Copy | None
+
+
+@dataclass(frozen=True, slots=True)
 class Elsewhere:
     """The bytes are at the upstream's own URL: the index keeps no copies."""
 
@@ -65,13 +74,10 @@ class Download:
         A yanked file is returned like any other: PEP 592 keeps it for those who pinned it.
         Raises `NotFound`; `Forbidden` in quarantine; `Hidden` by a rule; `UpstreamFault`.
         """
-        source, own = await self.catalog.read(lambda tx: _find_own(tx, target, filename=filename))
+        own, ways = await self.catalog.read(lambda tx: _look_up(tx, target, filename=filename))
         if own is not None:
             return FoundFile(own)
-        match source:
-            case AskUpstreams(routes) | Overlaid(below=AskUpstreams(routes)):
-                return await self._find_upstream(routes, target, filename=filename)
-        raise not_found()
+        return await self._find_upstream(ways, target, filename=filename)
 
     async def find_stored(self, found: FoundFile) -> Copy | None:
         """Return the copy of an upstream's file, if its bytes are here; raises `Forbidden` for too many of them."""
@@ -136,33 +142,30 @@ class Download:
         """Yield the bytes from start to stop (exclusive); raises `StorageFault` when they are gone."""
         return self.blobs.stream(sha256, start, stop=stop)
 
-    async def _find_upstream(
-        self, routes: tuple[Route, ...], target: ProjectTarget, *, filename: Filename
-    ) -> FoundFile:
-        """Return the file as the first upstream that has the project describes it."""
-        for route in routes:
-            page = await self.mirror.get_page_with(route.end, target.project, filename=filename)
+    async def _find_upstream(self, ways: tuple[_Way, ...], target: ProjectTarget, *, filename: Filename) -> FoundFile:
+        """Return the file as the first upstream that has the project describes it; raises `NotFound`."""
+        for way in ways:
+            page = await self.mirror.get_page_with(way.route.end, target.project, filename=filename)
             if page.is_missing:
                 continue
             file = next((file for file in page.files if file.filename == filename), None)
             if file is None:
                 break
             demand_status(target.project, page.status, reason=page.status_reason)
-            return await self._judge(FoundFile(file, route.end), route, target=target)
+            return await self._judge(file, way)
         raise not_found()
 
-    async def _judge(self, found: FoundFile, route: Route, *, target: ProjectTarget) -> FoundFile:
-        file = found.file
-        assert isinstance(file, UpstreamFile)
-        gates, copy = await self.catalog.read(lambda tx: _load_gates(tx, route, file=file))
+    async def _judge(self, file: UpstreamFile, way: _Way) -> FoundFile:
+        """Return the file if it comes through by the rules that stood when it was asked for."""
+        gates, copy = way.gates, way.copy
         if needs_metadata(file, gates, copy=copy):
-            licence = read_licence(await self.mirror.get_metadata(route.end, file))
+            licence = read_licence(await self.mirror.get_metadata(way.route.end, file))
             known = copy or Copy(file.index, file.project, file.filename, file.sha256)
             copy = replace(known, licence=licence)  # the mirror writes it down a little later
         self._demand(file, gates, copy=copy)
         now = self.clock.now()
         ends = (now + _RECHECK, next_change(gates, now=now))
-        return replace(found, valid_until=min(end for end in ends if end is not None), gates=gates)
+        return FoundFile(file, way.route.end, min(end for end in ends if end is not None), gates)
 
     def _demand(self, file: UpstreamFile, gates: tuple[Gate, ...], *, copy: Copy | None = None) -> None:
         for found in find_refusals(file, gates, now=self.clock.now(), copy=copy):
@@ -175,6 +178,19 @@ def _awaits_size(found: FoundFile) -> bool:
     """Return whether a rule judges the size, and the upstream's page does not tell it."""
     is_judged = any(gate.rules.max_size_bytes is not None for gate in found.gates)
     return is_judged and isinstance(found.file, UpstreamFile) and found.file.size_bytes is None
+
+
+def _look_up(tx: Transaction, target: ProjectTarget, *, filename: Filename) -> tuple[File | None, tuple[_Way, ...]]:
+    """Return the file if it is somebody's own here, else the ways on which it may come; one look for both."""
+    source, own = _find_own(tx, target, filename=filename)
+    match source:
+        case AskUpstreams(routes) | Overlaid(below=AskUpstreams(routes)) if own is None:
+            return None, tuple(_look_along(tx, route, target=target, filename=filename) for route in routes)
+    return own, ()
+
+
+def _look_along(tx: Transaction, route: Route, *, target: ProjectTarget, filename: Filename) -> _Way:
+    return _Way(route, tx.gates(route, target.project), tx.copies.find(route.end.name, filename))
 
 
 def _find_own(tx: Transaction, target: ProjectTarget, *, filename: Filename) -> tuple[Source, File | None]:
@@ -206,7 +222,3 @@ def _get_own(tx: Transaction, target: ProjectTarget, *, filename: Filename) -> F
         return None
     demand_offered(project)
     return file
-
-
-def _load_gates(tx: Transaction, route: Route, *, file: UpstreamFile) -> tuple[tuple[Gate, ...], Copy | None]:
-    return tx.gates(route, file.project), tx.copies.find(route.end.name, file.filename)
