@@ -36,14 +36,18 @@ class _Provenance(msgspec.Struct):
     attestation_bundles: list[_Bundle]
 
 
+_decode_attestations = msgspec.json.Decoder(list[_Attestation]).decode
+_decode_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
 def build_provenance(attestations: str) -> bytes | None:
     """Return the provenance object of a JSON array of attestations; None for anything else.
 
     The attestations stay byte for byte as they came.
     """
     try:
-        checked = msgspec.json.decode(attestations, type=list[_Attestation])
-        raw = msgspec.json.decode(attestations, type=list[msgspec.Raw])
+        checked = _decode_attestations(attestations)
+        raw = _decode_parts(attestations)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         return None
     if not 0 < len(checked) <= _MOST_ATTESTATIONS:

@@ -195,9 +195,9 @@ def parse_manifest(raw: bytes) -> Manifest:
     Whoever reads on opens files by what it says: so each part has the one name that it may have.
     """
     try:
-        told = msgspec.json.decode(raw, type=_Version)
+        told = _decode_version(raw)
         if told.format == FORMAT:
-            return _with_own_names(msgspec.json.decode(raw, type=Manifest))
+            return _with_own_names(_decode_manifest(raw))
     except msgspec.MsgspecError as fault:
         raise _damaged(f"The manifest of the backup cannot be read: {fault}") from fault
     raise StorageFault(
@@ -218,6 +218,10 @@ def _with_own_names(manifest: Manifest) -> Manifest:
 
 class _Version(msgspec.Struct):
     format: int
+
+
+_decode_version = msgspec.json.Decoder(_Version).decode
+_decode_manifest = msgspec.json.Decoder(Manifest).decode
 
 
 def render_digest(digest: str) -> bytes:

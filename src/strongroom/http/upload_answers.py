@@ -30,6 +30,9 @@ class _Problem(msgspec.Struct):
     detail: str
 
 
+_decode_problem = msgspec.json.Decoder(_Problem).decode
+
+
 def answer_published(published: Published) -> Response:
     """Say that the file is published, by this request or by an earlier one, and what its sender should know."""
     file = published.file
@@ -45,7 +48,7 @@ def answer_refusal(error: StrongroomError, accept: str) -> Response:
     media_type = choose_media_type(accept)
     if media_type == _PROBLEM:
         return _response(status, media_type, body=problem, headers=extra_headers(error))
-    shown = msgspec.json.decode(problem, type=_Problem)
+    shown = _decode_problem(problem)
     sentence = _CONTROLS.sub(" ", shown.detail)
     if media_type == _TEXT:
         return _response(status, media_type, body=f"{sentence}\n".encode(), headers=extra_headers(error))

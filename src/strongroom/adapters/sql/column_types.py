@@ -16,6 +16,7 @@ from sqlalchemy.types import TypeDecorator
 
 from strongroom.core.rules import NO_RULES, Rules
 
+_RULES = msgspec.json.Decoder(Rules)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -93,4 +94,4 @@ class RulesText(TypeDecorator[Rules]):
 @lru_cache(maxsize=256)
 def _decode_rules(text: str) -> Rules:
     """Return the rules; the same few texts are read with each request."""
-    return msgspec.json.decode(text, type=Rules)
+    return _RULES.decode(text)

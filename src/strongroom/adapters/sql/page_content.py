@@ -7,7 +7,7 @@ comes later needs a default, and one that is renamed needs a migration.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from functools import lru_cache
 
 import msgspec
 from packaging.version import Version
@@ -21,6 +21,7 @@ else:
     from backports import zstd
 
 _ZSTD_LEVEL = 1
+_MOST_VERSIONS = 16_384
 
 
 class PageContent(msgspec.Struct, frozen=True):
@@ -40,7 +41,7 @@ def encode_content(page: UpstreamPage) -> bytes:
 
 def decode_content(stored: bytes) -> PageContent:
     """Return what `encode_content` was given."""
-    return msgspec.json.decode(zstd.decompress(stored), type=PageContent, dec_hook=_version_reader())
+    return _DECODER.decode(zstd.decompress(stored))
 
 
 def _encode_version(value: object) -> str:
@@ -50,14 +51,10 @@ def _encode_version(value: object) -> str:
     raise TypeError(f"a page holds no {type(value).__name__}")
 
 
-def _version_reader() -> Callable[[type, object], object]:
-    """Return what reads versions: each once, since the wheels of a release share theirs."""
-    known: dict[str, Version] = {}
+@lru_cache(_MOST_VERSIONS)
+def _read_version(_: type, raw: str) -> Version:
+    """Read a version once, since the wheels of a release share theirs."""
+    return Version(raw)
 
-    def read(_: type, raw: object) -> Version:
-        text = str(raw)
-        if text not in known:
-            known[text] = Version(text)
-        return known[text]
 
-    return read
+_DECODER = msgspec.json.Decoder(PageContent, dec_hook=_read_version)

@@ -55,6 +55,11 @@ class _Page(msgspec.Struct):
     status: msgspec.Raw = msgspec.field(name="project-status", default=_NULL)
 
 
+_decode_usual_page = msgspec.json.Decoder(_UsualPage).decode
+_decode_any_page = msgspec.json.Decoder(_Page).decode
+_decode_fields = msgspec.json.Decoder(dict[str, object]).decode
+
+
 def read_json(content: bytes) -> Contents:
     """Return what the page holds; raises `UpstreamFault`."""
     try:
@@ -75,9 +80,9 @@ def read_json(content: bytes) -> Contents:
 def _decode_page(content: bytes) -> _UsualPage | _Page:
     """Return the page, with each line for itself if only one of them is of another shape than usual."""
     try:
-        return msgspec.json.decode(content, type=_UsualPage)
+        return _decode_usual_page(content)
     except msgspec.ValidationError:
-        return msgspec.json.decode(content, type=_Page)
+        return _decode_any_page(content)
 
 
 def _read_usual_line(line: _Line) -> Listed:
@@ -149,7 +154,7 @@ def _read_status(raw: msgspec.Raw, meta: Mapping[str, object]) -> tuple[str | No
 def _decode_object(raw: msgspec.Raw) -> dict[str, object]:
     """Return the object; an empty one for anything else."""
     try:
-        return msgspec.json.decode(raw, type=dict[str, object])
+        return _decode_fields(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         return {}
 

@@ -263,7 +263,7 @@ def metadata_url(url: str) -> str:
 def is_provenance(content: bytes) -> bool:
     """Return whether it is a JSON object with the bundles that PEP 740 requires; their content is the client's."""
     try:
-        return bool(msgspec.json.decode(content, type=_Provenance))
+        return bool(_decode_provenance(content))
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         return False
 
@@ -272,6 +272,9 @@ class _Provenance(msgspec.Struct):
     """PEP 740: "attestation_bundles is a required JSON array"."""
 
     attestation_bundles: list[msgspec.Raw]
+
+
+_decode_provenance = msgspec.json.Decoder(_Provenance).decode
 
 
 def _not_as_promised(file: UpstreamFile, what: str) -> UpstreamFault:

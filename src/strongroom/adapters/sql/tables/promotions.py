@@ -18,6 +18,7 @@ _LIST_TOUCHING = _LIST.where(
 )
 _ADD = insert(promotions)
 _REPLACE = update(promotions).where(_IS_KEY)
+_decode_releases = msgspec.json.Decoder(tuple[PromotedRelease, ...]).decode
 
 
 class SqlPromotions:
@@ -69,7 +70,7 @@ def _promotion(row: AnyRow) -> Promotion:
         promotion_id=row.promotion_id,
         source=row.source,
         target=row.target,
-        releases=msgspec.json.decode(row.releases, type=tuple[PromotedRelease, ...]),
+        releases=_decode_releases(row.releases),
         stage=Stage(row.stage),
         requested_by=row.requested_by,
         requested_at=row.requested_at,
