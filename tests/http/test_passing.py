@@ -253,6 +253,19 @@ def test_own_files_are_served_while_every_upstream_fails(room: ReadingRoom, toke
     assert (reply.status, reply.json()["detail"]) == (504, "It sent nothing for too long. Try again later.")
 
 
+def test_facts_that_lead_to_nothing_are_forgotten(room: ReadingRoom, token: str) -> None:
+    """An upstream that told another size, and has mended that, is believed at the next request."""
+    file = offer(room, size_bytes=3)
+    room.mirror.metadata[file.filename] = b"Metadata-Version: 2.1\n"
+    room.mirror.arriving[file.filename] = FakeArriving([b""], 3, stored(file), UpstreamFault("upstream-size", "no"))
+    room.mirror.arriving[file.filename].released.set()
+    assert room.get(f"{URL}.metadata", token=token).status == 200
+    assert room.get(URL, token=token).status == 502
+    mended = offer(room)
+    room.mirror.copies[PUBLIC, mended.filename] = stored(mended)
+    assert room.get(URL, token=token).body == CONTENT
+
+
 def test_an_installer_has_a_file_judged_once(room: ReadingRoom, token: str) -> None:
     """It reads METADATA, then wants the file; after a minute, and after a change of an index, it is judged anew."""
     file = offer(room)

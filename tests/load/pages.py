@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 from strongroom.bootstrap import local_operator, open_store
-from strongroom.config import Settings
 from strongroom.core.events import Uploaded
 from strongroom.ports import Transaction
 from tests.crash.form import basic_auth
 from tests.factories import a_file, a_project
+from tests.functional.stores import settings_of
 from tests.load.transfer import Place
 
 PROJECT = "many"
@@ -20,7 +20,7 @@ FORMS = ("application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.v1+
 
 async def store_files(data: Path, count: int) -> None:
     """Write a project of so many files, as that many uploads would have."""
-    async with open_store(Settings(data=str(data))) as services:
+    async with open_store(settings_of(data)) as services:
         await services.indexes.ensure_first(local_operator())
         await services.catalog.write(lambda tx: _store(tx, count))
 

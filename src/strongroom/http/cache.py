@@ -173,6 +173,14 @@ class Cache:
             _, dropped = self._shelves.popitem(last=False)
             self._size_bytes -= dropped.size_bytes
 
+    def forget(self, shelf: Shelf, key: Hashable) -> None:
+        """Forget one value, if it is there."""
+        kept = self._shelves.get(shelf)
+        if kept is not None and kept.values.pop(key, None) is not None:
+            size_bytes = kept.sizes.pop(key)
+            kept.size_bytes -= size_bytes
+            self._size_bytes -= size_bytes
+
     def find_principal(self, digest: bytes) -> Signed | None:
         """Return the principal of an Authorization header's digest."""
         return self._principals.get(digest)

@@ -12,13 +12,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
 
 import msgspec
 from starlette.types import Scope
 
-from strongroom.core.errors import StorageFault
+from strongroom.core.errors import StorageFault, StrongroomError
 from strongroom.core.mirrored import Copy, Offered
 from strongroom.core.model import Downloads, File
 from strongroom.core.names import Filename, Sha256
@@ -118,7 +120,8 @@ class Files:
             return kept
         generation = self._cache.generation
         found = await self._find_facts(path)
-        content = await self._download.get_metadata(found)
+        with self._doubting_facts(path):
+            content = await self._download.get_metadata(found)
         if len(content) <= CODED_AT_ONCE_BYTES:
             representation = represent(_OCTETS, content, coding=coding)
         else:
@@ -137,6 +140,11 @@ class Files:
         if exchange.is_head and file.size_bytes is not None:
             await exchange.respond(200, headers=_file_headers(file, file.size_bytes))
             return
+        with self._doubting_facts(passing.path):
+            await self._send_opened(exchange, passing)
+
+    async def _send_opened(self, exchange: Exchange, passing: PassingFile) -> None:
+        file = passing.found.file
         match await self._download.open_bytes(passing.found):
             case Elsewhere(url):
                 await exchange.respond(302, headers=_elsewhere_headers(url))
@@ -210,15 +218,24 @@ class Files:
 
     async def _find_facts(self, path: FilePath) -> FoundFile:
         """Return what is known of the file: an installer reads METADATA first, and then wants the file itself."""
-        shelf, key = (path.target.index, path.target.project), (path.filename, _FACTS)
-        kept = self._cache.find(shelf, key)
+        place = _facts_of(path)
+        kept = self._cache.find(*place)
         if isinstance(kept, FoundFile):
             return kept
         generation = self._cache.generation
         found = await self._download.get_file(path.target, path.filename)
         moment = Moment(generation, found.valid_until)
-        self._cache.store(shelf, key, value=found, size_bytes=_FILE_BYTES, moment=moment)
+        self._cache.store(*place, value=found, size_bytes=_FILE_BYTES, moment=moment)
         return found
+
+    @contextmanager
+    def _doubting_facts(self, path: FilePath) -> Iterator[None]:
+        """Forget what is known of the file where that leads to nothing: its upstream may tell another tale by now."""
+        try:
+            yield
+        except StrongroomError:
+            self._cache.forget(*_facts_of(path))
+            raise
 
     def _keep(self, passing: PassingFile, copy: Copy) -> StoredFile:
         """Make it a stored file; one that was judged before a change is not kept, however long its bytes took."""
@@ -343,6 +360,10 @@ async def _refuse_range(exchange: Exchange, stored: StoredFile) -> None:
         (b"x-content-type-options", b"nosniff"),
     ]
     await exchange.respond(416, headers=headers, body=body)
+
+
+def _facts_of(path: FilePath) -> tuple[Shelf, Hashable]:
+    return (path.target.index, path.target.project), (path.filename, _FACTS)
 
 
 def _read_inline(stored: StoredFile, path: str, *, part: ByteRange) -> bytes:
