@@ -51,6 +51,7 @@ PROMISED_ANOTHER_DIGEST = frozenset(
 )
 """Scenarios whose page promised other bytes once: that binds the name, so it is not served later either."""
 _TIMEOUT_SECONDS = 60
+_SETTLING_SECONDS = 30.0
 _PAUSE_SECONDS = 0.05
 
 
@@ -221,7 +222,17 @@ def find_wrong_answers(tried: Sequence[Tried]) -> list[str]:
 
 
 def find_wrongly_kept(made: Onslaught) -> list[str]:
-    """Return what is kept and should not be: rows and blobs that are not the true wheel's, leases, temporary files."""
+    """Return what stays kept and should not: rows and blobs that are not the true wheel's, leases, temporary files.
+
+    What the last clients were given may still be on its way into the store, which takes a bucket some seconds.
+    """
+    until = time.monotonic() + _SETTLING_SECONDS
+    while (wrong := _list_wrongly_kept(made)) and time.monotonic() < until:
+        time.sleep(_PAUSE_SECONDS)
+    return wrong
+
+
+def _list_wrongly_kept(made: Onslaught) -> list[str]:
     truths = {scenario.truth.filename: scenario.truth for scenario in made.scenarios}
     allowed = {_digest(content) for truth in truths.values() for content in (truth.content, truth.metadata)}
     allowed |= set(_private_digests(made))

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.tree import process_tree
-from tests.functional.host.scene import BACK_SECONDS, RED_SECONDS, open_scene, wheel_of
+from tests.functional.host.scene import BACK_SECONDS, ON_THE_DISK, RED_SECONDS, open_scene, wheel_of
 
 DISK_BYTES = 32 * 1024 * 1024
 FAILING_SYNC = Path(__file__).with_name("host") / "failing_sync"
@@ -58,7 +58,7 @@ def test_too_many_open_files(tmp_path: Path) -> None:
 def test_a_disk_that_loses_writes(tmp_path: Path) -> None:
     """What cannot be made durable is not acknowledged, not listed and not left over; the next upload succeeds."""
     switch = tmp_path / "loses-writes"
-    settings = {"PYTHONPATH": str(FAILING_SYNC), "STRONGROOM_TEST_LOSES_WRITES": str(switch)}
+    settings = {**ON_THE_DISK, "PYTHONPATH": str(FAILING_SYNC), "STRONGROOM_TEST_LOSES_WRITES": str(switch)}
     with open_scene(tmp_path / "data", settings=settings) as scene:
         assert scene.is_ready()
         switch.touch()

@@ -101,6 +101,7 @@ def scene(folder: Path) -> Iterator[Scene]:
         try:
             server.start()
             server.admin("user", "create", "alice")
+            server.admin("index", "set", "main", "--downloads", "stream")  # through the server, also from a bucket
             made = Scene(folder, server, upstream, server.admin("token", "create", "--user", "alice"))
             made.warm_up()
             yield made

@@ -58,8 +58,9 @@ def running(data: Path, *flags: str, settings: dict[str, str] | None = None) -> 
 
 
 def move_large_files(data: Path, *, count: int, size_bytes: int) -> Large:
-    """Upload and download so many wheels of that size at once."""
+    """Upload and download so many wheels of that size at once, all through the server, also where there is a bucket."""
     with running(data) as (server, place):
+        server.admin("index", "set", "main", "--downloads", "stream")
         warm = [make_big_wheel("warm", f"1.{number}", size_bytes=2**20) for number in range(2)]
         faults = upload_all(place, warm) + download_all(place, warm)
         wheels = [make_big_wheel("big", f"1.{number}", size_bytes=size_bytes) for number in range(count)]

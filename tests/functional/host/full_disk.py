@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.functional.host.scene import BACK_SECONDS, RED_SECONDS, Scene, open_scene, wheel_of
+from tests.functional.host.scene import BACK_SECONDS, ON_THE_DISK, RED_SECONDS, Scene, open_scene, wheel_of
 
 MEBIBYTE = 1024 * 1024
 LARGE_BYTES = 6 * MEBIBYTE
@@ -41,7 +41,8 @@ def demand_refusal(scene: Scene, number: int, *, size_bytes: int) -> None:
 
 def suffer(data: Path) -> None:
     """Too little room for one upload, then for none at all, then enough."""
-    with open_scene(data, settings={"STRONGROOM_MIN_FREE_BYTES": str(KEPT_FREE_BYTES)}) as scene:
+    settings = {**ON_THE_DISK, "STRONGROOM_MIN_FREE_BYTES": str(KEPT_FREE_BYTES)}
+    with open_scene(data, settings=settings) as scene:
         assert scene.is_ready()
         ballast = fill(data, but_bytes=LARGE_BYTES // 2)
         demand_refusal(scene, 1, size_bytes=LARGE_BYTES)

@@ -15,6 +15,8 @@ from tests.crash.wheel import Wheel, make_wheel
 from tests.functional.server import Server
 
 PROJECT = "acme-host"
+ON_THE_DISK = {"STRONGROOM_DATABASE": "", "STRONGROOM_BLOBS": ""}
+"""The settings of SQLite and a directory, whatever stores were chosen for the run: others have no disk here to fail."""
 RED_SECONDS = 2.0
 BACK_SECONDS = 10.0
 _JSON = "application/vnd.pypi.simple.v1+json"
