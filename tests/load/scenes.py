@@ -17,6 +17,8 @@ from tests.load.slow import Crowd, measure_good
 from tests.load.transfer import Place, download_all, upload_all
 
 MEMORY_LIMIT_MIB = 64
+BUCKET_LIMIT_MIB = 128
+"""Parts on their way to a bucket are in memory: of two files at once, however many are uploaded."""
 PAGE_LIMIT_SECONDS = 0.050
 GOOD_LIMIT_SECONDS = 0.5
 STOP_LIMIT_SECONDS = 30.0

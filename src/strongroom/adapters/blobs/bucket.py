@@ -37,6 +37,7 @@ from strongroom.adapters.blobs.bucket_links import KnownDigests
 from strongroom.adapters.blobs.bucket_memory import SMALL_BYTES, SmallBlobs
 from strongroom.adapters.blobs.bucket_probe import LOOK_SECONDS, BucketProbe
 from strongroom.adapters.blobs.bucket_store import (
+    LARGE_AT_ONCE,
     PART_BYTES,
     PARTS_AT_ONCE,
     BucketStore,
@@ -82,6 +83,7 @@ class BucketBlobs:
         self._small = SmallBlobs()
         self._known = KnownDigests()
         self._probe = BucketProbe(store)
+        self._large_ones = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def receive(self) -> Incoming:
         """Open a local temporary file; raises `StorageFull` when there is less free space than the minimum."""
@@ -207,8 +209,9 @@ class BucketBlobs:
     async def _write(self, blob: _Blob) -> None:
         if blob.has_parts:
             # What is sent in parts cannot be made to depend on a missing object on every store, so it is looked for.
-            if not await self._holds(blob):
-                await self._send(blob, mode="overwrite")
+            async with self._large_ones:
+                if not await self._holds(blob):
+                    await self._send(blob, mode="overwrite")
         elif not await self._send(blob, mode="create") and not await self._holds(blob):
             await self._send(blob, mode="overwrite")
 

@@ -32,7 +32,9 @@ CALL_SECONDS = 45
 """How long anything but a write may take; a write is bounded part by part."""
 PART_BYTES = 8 * 1024 * 1024
 """Above this size an object is sent in parts of at least this size, some at a time."""
-PARTS_AT_ONCE = 4
+PARTS_AT_ONCE = 2
+LARGE_AT_ONCE = 2
+"""So many objects are sent in parts at once: each part on its way is in memory."""
 WINDOW_BYTES = 4 * 1024 * 1024
 """How much of a large object is asked for at once: a slow client holds no connection to the store."""
 _MOST_PARTS = 9_000
