@@ -24,7 +24,7 @@ IMPATIENT = {"STRONGROOM_HEADER_SECONDS": "2", "STRONGROOM_STALL_SECONDS": "2", 
 
 
 def test_large_files_take_little_memory(tmp_path: Path) -> None:
-    """Four wheels of 128 MiB at once: all processes of the server together grow by less than 64 MiB; 128 by a bucket."""
+    """Four wheels of 128 MiB at once: the server's processes together grow by less than 64 MiB (128 with a bucket)."""
     limit_mib = BUCKET_LIMIT_MIB if chosen_kind() == "postgres-s3" else MEMORY_LIMIT_MIB
     large = move_large_files(tmp_path / "data", count=4, size_bytes=128 * 2**20)
     assert large.faults == []
