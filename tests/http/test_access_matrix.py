@@ -18,7 +18,7 @@ from tests.access_matrix.oracle import Demand, Rule, Target, Who, expect
 from tests.access_matrix.timing import TIMING_LIMIT_SECONDS, hidden_versus_missing
 from tests.access_matrix.world import Ask, World
 
-CASES = 8_000
+CASES = 5_500
 
 
 @pytest.fixture
