@@ -6,18 +6,14 @@ What each step of the store does then is tested in `tests/adapters/blobs/test_di
 from __future__ import annotations
 
 import json
-import os
 import resource
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.crash.tree import process_tree
 from tests.functional.host.scene import BACK_SECONDS, ON_THE_DISK, RED_SECONDS, open_scene, wheel_of
+from tests.small_disk import run_on_small_disk
 
 DISK_BYTES = 32 * 1024 * 1024
 FAILING_SYNC = Path(__file__).with_name("host") / "failing_sync"
@@ -76,11 +72,4 @@ def test_a_disk_that_loses_writes(tmp_path: Path) -> None:
 
 def test_a_disk_that_is_full(tmp_path: Path) -> None:
     """On a small disk that holds catalog and files: refused as 507, readable all the while, back when there is room."""
-    script = 'mount -t tmpfs -o size="$1" none "$2" && exec "$3" -m tests.functional.host.full_disk "$2"'
-    words = ["sh", "-c", script, "sh", str(DISK_BYTES), str(tmp_path), sys.executable]
-    own_mounts = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
-    done = subprocess.run([*own_mounts, *words], capture_output=True, text=True, check=False, timeout=120)
-    if "unshare failed" in done.stderr or "mount:" in done.stderr:
-        pytest.skip("this machine lets nobody mount a small disk; the doubles of test_disk_faults stand for it")
-    print(done.stdout)
-    assert done.returncode == 0, done.stderr
+    print(run_on_small_disk("tests.functional.host.full_disk", tmp_path, size_bytes=DISK_BYTES))

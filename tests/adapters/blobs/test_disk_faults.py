@@ -6,8 +6,6 @@ import asyncio
 import errno
 import os
 import resource
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ from strongroom.adapters.blobs.files import CHUNK_BYTES
 from strongroom.adapters.blobs.local import LocalBlobs
 from strongroom.core.errors import StorageFault, StorageFull, StrongroomError, Unavailable
 from tests.contracts.test_blobs import digest_of, keep, listed
+from tests.small_disk import run_on_small_disk
 
 CONTENT = b"content" * 1000
 DISK_BYTES = 4 * CHUNK_BYTES
@@ -95,13 +94,7 @@ def test_a_write_that_fails_while_bytes_arrive(
 
 def test_a_disk_that_is_full(tmp_path: Path) -> None:
     """On a filesystem of four megabytes: refused while it arrives, nothing left over, and what fits is kept."""
-    script = 'mount -t tmpfs -o size="$1" none "$2" && exec "$3" -m tests.adapters.blobs.full_disk "$2"'
-    words = ["sh", "-c", script, "sh", str(DISK_BYTES), str(tmp_path), sys.executable]
-    own_mounts = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
-    done = subprocess.run([*own_mounts, *words], capture_output=True, text=True, check=False, timeout=60)
-    if "unshare failed" in done.stderr or "mount:" in done.stderr:
-        pytest.skip("this machine lets nobody mount a small disk; the doubles above stand for it")
-    assert done.returncode == 0, done.stderr
+    run_on_small_disk("tests.adapters.blobs.full_disk", tmp_path, size_bytes=DISK_BYTES)
     assert os.listdir(tmp_path) == [], "the disk was the child's own"
 
 
