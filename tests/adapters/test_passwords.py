@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from threading import Event
+from typing import Literal
 
 import pytest
+from argon2 import PasswordHasher
 
 from strongroom.adapters.passwords import Argon2Passwords
 from strongroom.core.errors import StorageFault, TooMany
@@ -53,17 +56,27 @@ def test_more_than_the_queue_holds_are_sent_away() -> None:
     asyncio.run(scenario())
 
 
-def test_a_cancelled_check_gives_its_place_back_when_its_work_ends() -> None:
+def test_a_cancelled_check_gives_its_place_back_when_its_work_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that hangs up neither fills the queue nor lets more run at once than were allowed."""
+    began, may_end = Event(), Event()
+    check = PasswordHasher.verify
+
+    def check_slowly(hasher: PasswordHasher, hashed: str, password: str) -> Literal[True]:
+        began.set()
+        may_end.wait(30)
+        return check(hasher, hashed, password)
+
+    monkeypatch.setattr(PasswordHasher, "verify", check_slowly)
 
     async def scenario() -> None:
         passwords = Argon2Passwords(at_once=1, queue=0)
         task = asyncio.create_task(passwords.verify(None, PASSWORD))
-        await asyncio.sleep(0.005)
+        await asyncio.to_thread(began.wait, 30)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         with pytest.raises(TooMany):
             await passwords.verify(None, PASSWORD)
+        may_end.set()
         for _ in range(300):
             with suppress(TooMany):
                 assert not await passwords.verify(None, PASSWORD)

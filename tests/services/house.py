@@ -21,12 +21,19 @@ def wait(work: Coroutine[Any, Any, T]) -> T:  # Any: what a coroutine yields and
     return asyncio.run(work)
 
 
+async def until(is_so: Callable[[], bool]) -> None:
+    """Let other tasks and threads run until it is so."""
+    while not is_so():  # noqa: ASYNC110 - what is waited for has no event
+        await asyncio.sleep(0.001)
+
+
 class ThreadedCatalog(MemoryCatalog):
     """The memory catalog with each write in a thread, as the port promises."""
 
     async def write(self, fn: Callable[[Transaction], T]) -> T:
         """Run the function beside the event loop."""
-        return await asyncio.to_thread(asyncio.run, super().write(fn))
+        write = super().write
+        return await asyncio.to_thread(lambda: wait(write(fn)))
 
 
 class House:

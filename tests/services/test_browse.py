@@ -67,7 +67,8 @@ def test_a_long_page_is_put_in_order_beside_the_event_loop() -> None:
 
     class ThreadedCatalog(MemoryCatalog):
         async def read(self, fn: Callable[[Transaction], T]) -> T:
-            return await asyncio.to_thread(asyncio.run, super().read(fn))
+            read = super().read
+            return await asyncio.to_thread(lambda: asyncio.run(read(fn)))
 
     async def scenario() -> None:
         names = ("demo-2.0.tar.gz", "demo-1.0.tar.gz")

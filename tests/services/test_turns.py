@@ -14,7 +14,7 @@ from strongroom.core.turns import TURN_LIFETIME, Turn
 from strongroom.ports import Transaction
 from strongroom.services.turns import Turns
 from tests.fakes import START
-from tests.services.house import House, ThreadedCatalog, wait
+from tests.services.house import House, ThreadedCatalog, until, wait
 
 T = TypeVar("T")
 DAY = timedelta(days=1)
@@ -68,7 +68,8 @@ def test_nobody_begins_while_another_works() -> None:
     async def work() -> None:
         for _ in range(3):
             house.clock.advance(TURN_LIFETIME - timedelta(seconds=1))
-            await asyncio.sleep(0.05)
+            mark = house.catalog.change_mark()
+            await until(lambda: house.catalog.change_mark() >= mark + 2)  # noqa: B023 - the first may have begun before
             refused.append(not await other.turns.run("sweep", other.work, every=timedelta(0)))
 
     assert wait(slow.turns.run("sweep", work, every=timedelta(0)))
@@ -149,7 +150,7 @@ def test_a_catalog_that_fails_meanwhile_does_not_end_the_job(caplog: pytest.LogC
 
     async def work() -> None:
         catalog.fails = True
-        await asyncio.sleep(0.05)
+        await until(lambda: bool(caplog.records))
 
     assert wait(node.turns.run("sweep", work, every=DAY))
     catalog.fails = False

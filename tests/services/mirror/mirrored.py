@@ -85,9 +85,3 @@ def at_mirror(town: Town, scene: Callable[[PageMirror], Coroutine[Any, Any, T]])
             await pages.close()
 
     return asyncio.run(run())
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    """Let other tasks run until it is so."""
-    while not is_so():  # noqa: ASYNC110 - what is waited for has no event
-        await asyncio.sleep(0)

@@ -22,8 +22,8 @@ from strongroom.services.mirror.names import UpstreamNames
 from tests.factories import PUBLIC, a_mirror, an_index, an_upstream, an_upstream_page
 from tests.fakes import START
 from tests.replacing import replace
-from tests.services.house import wait
-from tests.services.mirror.mirrored import Town, until
+from tests.services.house import until, wait
+from tests.services.mirror.mirrored import Town
 
 UNKNOWN = ProjectName("acme-billing")
 

@@ -16,8 +16,8 @@ from strongroom.services.mirror.pages import PageMirror
 from tests.factories import DEMO, PUBLIC, an_upstream
 from tests.fakes import START
 from tests.replacing import replace
-from tests.services.house import ThreadedCatalog
-from tests.services.mirror.mirrored import Town, at_mirror, until
+from tests.services.house import ThreadedCatalog, until
+from tests.services.mirror.mirrored import Town, at_mirror
 
 T = TypeVar("T")
 WHEEL, NEXT = "demo-1.0-py3-none-any.whl", "demo-2.0-py3-none-any.whl"

@@ -16,7 +16,8 @@ from strongroom.services.mirror.pages import PageMirror
 from tests.factories import DEMO, an_index, an_upstream
 from tests.fakes import START
 from tests.replacing import replace
-from tests.services.mirror.mirrored import PlainSeals, Town, at_mirror, until
+from tests.services.house import until
+from tests.services.mirror.mirrored import PlainSeals, Town, at_mirror
 
 WHEEL, NEXT = "demo-1.0-py3-none-any.whl", "demo-2.0-py3-none-any.whl"
 FRESHNESS = 600

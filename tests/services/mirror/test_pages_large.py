@@ -15,7 +15,8 @@ from strongroom.services.mirror import pages as module
 from strongroom.services.mirror.memory import Address
 from strongroom.services.mirror.pages import PageMirror
 from tests.factories import a_mirror
-from tests.services.mirror.mirrored import Town, at_mirror, until
+from tests.services.house import until
+from tests.services.mirror.mirrored import Town, at_mirror
 
 NAMES = ("one", "two", "three")
 

@@ -20,8 +20,7 @@ from strongroom.services.mirror.saving import PageSaver
 from tests.factories import DEMO, PUBLIC, UPSTREAM_URL, a_mirror, an_upstream_file, an_upstream_page
 from tests.fakes import START
 from tests.replacing import replace
-from tests.services.house import ThreadedCatalog
-from tests.services.mirror.mirrored import until
+from tests.services.house import ThreadedCatalog, until
 
 T = TypeVar("T")
 OTHER = ProjectName("other")
