@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from strongroom.adapters.sql.contents import SqlContents
 from strongroom.adapters.sql.database import Database, News, add_news
 from strongroom.adapters.sql.migrate import HEAD, migrate, schema_version
+from strongroom.adapters.sql.reads import Reads, submit
 from strongroom.adapters.sql.sqlite import SqliteDatabase
 from strongroom.adapters.sql.tables.copies import SqlCopies
 from strongroom.adapters.sql.tables.events import SqlEvents
@@ -62,10 +63,14 @@ class SqlCatalog:
         self._writing_since: float | None = None
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="catalog-write")
         self._read_threads = ThreadPoolExecutor(readers, thread_name_prefix="catalog-read")
+        self._reads = Reads(self._read_threads, database.reading, at_once=readers)
 
     async def read(self, fn: Callable[[Transaction], T]) -> T:
         """Run the function on one consistent snapshot."""
-        return await _run(self._read_threads, lambda: self._read(lambda found: fn(self._transaction(found))))
+        try:
+            return await self._reads.read(lambda found: fn(self._transaction(found)))
+        except SQLAlchemyError as error:
+            raise _unexpected(error) from error
 
     async def write(self, fn: Callable[[Transaction], T]) -> T:
         """Run the function alone and commit durably; any exception rolls all of it back.
@@ -112,7 +117,7 @@ class SqlCatalog:
         return time.monotonic() + self._write_timeout_seconds
 
     async def _take_turn(self, call: Callable[[], T], *, seconds: float | None) -> T:
-        future = _submit(self._write_thread, call)
+        future = submit(self._write_thread, call)
         self._waiting_writes += 1
         try:
             async with asyncio.timeout(seconds) as patience:
@@ -267,11 +272,4 @@ def _fill(connection: Connection, fn: Callable[[Contents], T]) -> T:
 
 
 async def _run(threads: ThreadPoolExecutor, call: Callable[[], T]) -> T:
-    return await asyncio.wrap_future(_submit(threads, call))
-
-
-def _submit(threads: ThreadPoolExecutor, call: Callable[[], T]) -> Future[T]:
-    try:
-        return threads.submit(call)
-    except RuntimeError as error:
-        raise Unavailable("catalog-closed", "The server is stopping", "Try again later.") from error
+    return await asyncio.wrap_future(submit(threads, call))

@@ -7,8 +7,9 @@ where the bytes come from, nor which copies are given up (`eviction.py`).
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -23,6 +24,8 @@ from strongroom.services.mirror.writes import Writes
 LEASE_LIFETIME = timedelta(hours=24)
 """Longer than bytes take to be stored; after it the sweep may remove what a crash left."""
 
+_STORED_AT_ONCE = 2
+"""More would wait for each other: a store is mostly system calls, and after each its thread wants the interpreter."""
 _MOST_USES = 50_000
 _log = logging.getLogger(__name__)
 
@@ -47,6 +50,7 @@ class KeptCopies:
         self._writes = writes
         self._last_used: dict[tuple[IndexName, Filename], datetime] = {}
         self._expected: dict[_Key, list[Keeping]] = {}
+        self._storing = asyncio.Semaphore(_STORED_AT_ONCE)
 
     async def find(self, file: UpstreamFile) -> Copy | None:
         """Return what is kept of the file as its page describes it, and remember that stored bytes were used.
@@ -74,18 +78,25 @@ class KeptCopies:
 
         Unless it succeeds, neither the row nor the lease stays behind.
         """
+        (copy,) = await self.keep_all([(file, keeping)])
+        return copy
+
+    async def keep_all(self, wanted: Sequence[tuple[UpstreamFile, Keeping]]) -> list[Copy]:
+        """Keep the bytes of several files under one lease; raises like `keep`, and then none of them is kept."""
         now = self._parts.clock.now()
-        lease = Lease(self._parts.secrets.token_bytes(16).hex(), now + LEASE_LIFETIME, (keeping.sha256,))
+        digests = tuple(sorted({keeping.sha256 for _, keeping in wanted}))
+        lease = Lease(self._parts.secrets.token_bytes(16).hex(), now + LEASE_LIFETIME, digests)
         try:
-            await self._writes.write(lambda tx: _name_blob(tx, lease, now=now))
-            if await keeping.store() != keeping.sha256:
-                raise StorageFault("blob-digest", "The blob store kept other bytes than the ones that arrived")
-            return await self._writes.write(lambda tx: _commit(tx, file, lease=lease, change=keeping.change))
+            await self._writes.write(lambda tx: _name_blobs(tx, lease, now=now))
+            for _, keeping in wanted:
+                await self._store(keeping)
+            return await self._writes.write(lambda tx: _commit(tx, wanted, lease=lease))
         except BaseException:
             await self._release(lease)
             raise
         finally:
-            self._forget_expected(file, keeping)
+            for file, keeping in wanted:
+                self._forget_expected(file, keeping)
 
     async def flush_uses(self) -> None:
         """Write down the times of last use; raises `Unavailable`, and then forgets none."""
@@ -97,6 +108,12 @@ class KeptCopies:
         except StrongroomError:
             self._last_used = taken | self._last_used
             raise
+
+    async def _store(self, keeping: Keeping) -> None:
+        async with self._storing:
+            stored = await keeping.store()
+        if stored != keeping.sha256:
+            raise StorageFault("blob-digest", "The blob store kept other bytes than the ones that arrived")
 
     def _forget_expected(self, file: UpstreamFile, keeping: Keeping) -> None:
         left = [other for other in self._expected.pop(_key(file), ()) if other is not keeping]
@@ -124,19 +141,24 @@ class KeptCopies:
             _log.warning("a lease is left to expire", extra={"fields": fields})
 
 
-def _name_blob(tx: Transaction, lease: Lease, *, now: datetime) -> None:
+def _name_blobs(tx: Transaction, lease: Lease, *, now: datetime) -> None:
     tx.demand_not_removed(lease.sha256, now=now)
     tx.leases.add(lease)
 
 
-def _commit(tx: Transaction, file: UpstreamFile, *, lease: Lease, change: Callable[[Copy], Copy]) -> Copy:
+def _commit(tx: Transaction, wanted: Sequence[tuple[UpstreamFile, Keeping]], *, lease: Lease) -> list[Copy]:
+    copies = [_change_row(tx, file, keeping=keeping) for file, keeping in wanted]
+    tx.leases.end(lease.lease_id)  # without it the sweep may have taken the bytes
+    return copies
+
+
+def _change_row(tx: Transaction, file: UpstreamFile, *, keeping: Keeping) -> Copy:
     """Change the row as it is now: the other things that are kept of the file may have come meanwhile."""
     earlier = tx.copies.find(file.index, file.filename)
     if earlier is None or earlier.sha256 != file.sha256:
         earlier = _blank(file)
-    copy = change(earlier)
+    copy = keeping.change(earlier)
     tx.copies.save(copy)
-    tx.leases.end(lease.lease_id)  # without it the sweep may have taken the bytes
     return copy
 
 

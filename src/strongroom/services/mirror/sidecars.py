@@ -30,6 +30,7 @@ from strongroom.ports import Arriving, Missing, Part
 from strongroom.services.mirror.copies import Keeping, KeptCopies
 from strongroom.services.mirror.flights import Flights
 from strongroom.services.mirror.parts import Parts
+from strongroom.services.mirror.sidecar_saving import Sidecar, SidecarSaver
 from strongroom.services.mirror.wheel_metadata import read_by_ranges
 
 MOST_METADATA_BYTES = Limits().metadata_bytes
@@ -38,6 +39,8 @@ _UNUSABLE_PARTS = frozenset({"wheel-unreadable", "upstream-malformed"})
 """With these an upstream has answered, and not with the part that was asked for: the whole wheel may still be right."""
 _log = logging.getLogger(__name__)
 
+_SHORT_METADATA_BYTES = 64 * 1024
+"""Up to this size it is parsed in less time than handing it to a thread takes."""
 SHORT_BYTES = 512 * 1024
 """Most wheels are shorter; one that a resolver passes over costs this much of the disk at most."""
 OpenFile = Callable[[Index, UpstreamFile], Awaitable[Copy | Arriving]]
@@ -80,8 +83,7 @@ class Sidecars:
         self._copies = copies
         self._open_file = open_file
         self._loads: Flights[bytes] = Flights()
-        self._saves: Flights[None] = Flights()
-        self._unsaved: dict[object, bytes] = {}
+        self._saver = SidecarSaver(copies, self.confirm)
 
     async def get_metadata(self, index: Index, file: UpstreamFile) -> bytes:
         """Return METADATA, byte for byte as in the wheel; raises `NotFound` where there is none, `UpstreamFault`."""
@@ -108,13 +110,13 @@ class Sidecars:
     async def close(self) -> None:
         """Break off what is being fetched, and wait until all that came is written."""
         await self._loads.close()
-        await self._saves.settle()
+        await self._saver.close()
 
     async def _get(self, wanted: Wanted) -> bytes:
         return await self._loads.join(wanted.key, lambda: self._load(wanted))
 
     async def _find_kept(self, wanted: Wanted, copy: Copy | None) -> bytes | None:
-        unsaved = self._unsaved.get(wanted.key)
+        unsaved = self._saver.find(wanted.key)
         if unsaved is not None or copy is None:
             return unsaved
         sha256 = copy.metadata_sha256 if wanted.kind is Kind.METADATA else copy.provenance_sha256
@@ -137,9 +139,7 @@ class Sidecars:
             case Kind.PROVENANCE:
                 found = Found(await self._fetch_provenance(wanted))
         keeping = await self._prepare(wanted.kind, found.content)
-        self._unsaved[wanted.key] = found.content
-        self._copies.expect(wanted.file, keeping)
-        self._saves.launch(wanted.key, lambda: self._save(wanted, found, keeping=keeping))
+        self._saver.save(wanted.key, Sidecar(wanted.file, found.content, keeping, found.is_proven))
         return found.content
 
     async def _find_metadata(self, wanted: Wanted, copy: Copy | None) -> Found:
@@ -233,7 +233,10 @@ class Sidecars:
 
     async def _prepare(self, kind: Kind, content: bytes) -> Keeping:
         sha256 = _digest(content)
-        licence = await asyncio.to_thread(read_licence, content) if kind is Kind.METADATA else None
+        licence = None
+        if kind is Kind.METADATA:
+            is_short = len(content) <= _SHORT_METADATA_BYTES
+            licence = read_licence(content) if is_short else await asyncio.to_thread(read_licence, content)
 
         def change(copy: Copy) -> Copy:
             if kind is Kind.METADATA:
@@ -241,17 +244,6 @@ class Sidecars:
             return replace(copy, provenance_sha256=sha256)
 
         return Keeping(sha256, store=lambda: self._parts.blobs.put(content), change=change)
-
-    async def _save(self, wanted: Wanted, found: Found, *, keeping: Keeping) -> None:
-        """Write it down; whoever asked has his answer already, so a failure is only logged."""
-        try:
-            copy = await self._copies.keep(wanted.file, keeping)
-            if not found.is_proven:  # the wheel may have been stored meanwhile
-                await self.confirm(wanted.file, copy)
-        except StrongroomError as fault:
-            _log.warning("what lies beside a file could not be kept", extra={"fields": _describe(wanted, fault)})
-        finally:
-            del self._unsaved[wanted.key]
 
 
 def metadata_url(url: str) -> str:
