@@ -171,6 +171,8 @@ def _find_metadata(headers: Sequence[CentralHeader], name: DistributionName) -> 
 
 def _decode(header: CentralHeader) -> str:
     """Return the entry's path; raises `Fault` for what says falsely that it is UTF-8."""
+    if header.common.name.isascii():  # in both
+        return header.common.name.decode("ascii")
     if header.common.flags & FLAG_UTF8:
         return decode_path(header.common.name)
     # APPNOTE, appendix D: without the flag it is code page 437. The gate refuses what is not

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from strongroom.core.archive.fault import Fault, quoted
 
@@ -34,8 +34,7 @@ _FLAGS_ENCRYPTED = 0x2041  # bits 0 and 6: encryption; 13: masked headers
 _FLAGS_KNOWN = 0x0006 | FLAG_DESCRIPTOR | FLAG_UTF8  # bits 1 and 2: how hard deflate tried
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """What the local and the central header of an entry both say."""
 
     name: bytes
@@ -46,8 +45,7 @@ class Header:
     unpacked_size: int
 
 
-@dataclass(frozen=True, slots=True)
-class CentralHeader:
+class CentralHeader(NamedTuple):
     """An entry of the central directory, with what only it says."""
 
     common: Header
@@ -105,15 +103,14 @@ def read_local(file: BinaryIO) -> LocalHeader:
 
 
 def _check_features(header: Header, *, version: int) -> None:
-    shown = quoted(header.name)
     if header.flags & _FLAGS_ENCRYPTED:
-        raise Fault("zip-encrypted", f"The entry {shown} is encrypted", "Upload it without a password.")
+        raise Fault("zip-encrypted", f"The entry {quoted(header.name)} is encrypted", "Upload it without a password.")
     if header.flags & ~_FLAGS_KNOWN or version > _NEWEST_VERSION:
-        raise Fault("zip-flags", f"The entry {shown} uses a feature of ZIP that installers don't read")
+        raise Fault("zip-flags", f"The entry {quoted(header.name)} uses a feature of ZIP that installers don't read")
     if header.method not in (STORED, DEFLATED):
         raise Fault(
             "zip-method",
-            f"The entry {shown} is compressed with method {header.method}; installers read 0 and 8 only",
+            f"The entry {quoted(header.name)} is compressed with method {header.method}; installers read 0 and 8 only",
             "Build the file again with ordinary (deflate) compression.",
         )
 
@@ -151,11 +148,11 @@ def _widen(sizes: tuple[int, ...], zip64: bytes | None, *, name: bytes) -> tuple
     directory record field is set to 0xFFFF or 0xFFFFFFFF". Fields that appear without
     need must repeat the header, because readers differ in which of the two they take.
     """
-    missing = [index for index, size in enumerate(sizes) if size == _SENTINEL]
     if zip64 is None:
-        if missing:
+        if _SENTINEL in sizes:
             raise Fault("zip-zip64-missing", f"The entry {quoted(name)} lacks the sizes that ZIP64 should give")
         return sizes
+    missing = [index for index, size in enumerate(sizes) if size == _SENTINEL]
     if len(zip64) % 8 == 0:
         wide = struct.unpack(f"<{len(zip64) // 8}Q", zip64)
         if missing and len(wide) == len(missing):
