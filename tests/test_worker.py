@@ -230,6 +230,8 @@ def test_one_process_of_a_replica_follows_and_the_others_look(caplog: pytest.Log
             await following.run()
 
         job = asyncio.create_task(follow())
+        while not await Turns(stores.catalog, stores.clock, "looking").list():  # noqa: ASYNC110 - a turn that is taken tells nobody
+            await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)  # nothing here waits for anything but the next look
         assert not job.done()
         await looking.run()

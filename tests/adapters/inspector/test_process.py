@@ -141,7 +141,7 @@ def test_a_child_that_the_system_killed_refuses_no_file(tmp_path: Path) -> None:
             (child,) = children_of(inspector)
             os.kill(child, signal.SIGSTOP)
             asking = asyncio.create_task(ask(inspector, path))
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.5)
             os.kill(child, signal.SIGKILL)
             with pytest.raises(Unavailable, match="cut short"):
                 await asking

@@ -41,19 +41,34 @@ def give(number: int) -> Callable[[Connection], int]:
     return lambda _: number
 
 
-@contextmanager
-def held(desk: Desk) -> Iterator[Callable[[Connection], str]]:
-    """Give a read that keeps a thread busy until the end; whatever comes meanwhile waits."""
-    may_end = threading.Event()
+class Slow:
+    """A read that keeps a thread busy; whatever comes meanwhile waits."""
 
-    def read(_: Connection) -> str:
-        may_end.wait(30)
+    def __init__(self) -> None:
+        self.may_end = threading.Event()
+        self._began = threading.Event()
+
+    def __call__(self, _: Connection) -> str:
+        """Take until it may end."""
+        self._began.set()
+        self.may_end.wait(30)
         return "slow"
 
+    async def begin(self, desk: Desk) -> asyncio.Task[str]:
+        """Return the read when it has begun."""
+        task = asyncio.create_task(desk.reads.read(self))
+        await asyncio.to_thread(self._began.wait, 30)
+        return task
+
+
+@contextmanager
+def held(desk: Desk) -> Iterator[Slow]:
+    """Give a slow read, which ends at the end, and the desk's threads with it."""
+    slow = Slow()
     try:
-        yield read
+        yield slow
     finally:
-        may_end.set()
+        slow.may_end.set()
         desk.threads.shutdown()
 
 
@@ -63,8 +78,7 @@ def test_reads_that_wait_share_a_transaction() -> None:
     async def scene() -> None:
         desk = Desk(at_once=1)
         with held(desk) as slow:
-            first = asyncio.create_task(desk.reads.read(slow))
-            await asyncio.sleep(0.01)
+            first = await slow.begin(desk)
             others = [asyncio.create_task(desk.reads.read(give(n))) for n in range(TOGETHER + 1)]
             await asyncio.sleep(0)
         assert await asyncio.gather(*others) == list(range(TOGETHER + 1))
@@ -80,8 +94,7 @@ def test_a_read_that_fails_spoils_no_other() -> None:
     async def scene() -> None:
         desk = Desk(at_once=1)
         with held(desk) as slow:
-            first = asyncio.create_task(desk.reads.read(slow))
-            await asyncio.sleep(0.01)
+            first = await slow.begin(desk)
             others = [asyncio.create_task(desk.reads.read(fn)) for fn in (give(1), lambda _: 1 // 0, give(3))]
             await asyncio.sleep(0)
         one, two, three = await asyncio.gather(*others, return_exceptions=True)
@@ -113,8 +126,7 @@ def test_another_thread_helps_when_one_takes_long() -> None:
     async def scene() -> None:
         desk = Desk(at_once=2)
         with held(desk) as slow:
-            first = asyncio.create_task(desk.reads.read(slow))
-            await asyncio.sleep(0.01)
+            first = await slow.begin(desk)
             async with asyncio.timeout(30):
                 assert await asyncio.gather(*(desk.reads.read(give(n)) for n in range(3))) == [0, 1, 2]
             second = asyncio.create_task(desk.reads.read(slow))
@@ -137,8 +149,7 @@ def test_what_nobody_waits_for_is_not_read() -> None:
     async def scene() -> None:
         desk = Desk(at_once=1)
         with held(desk) as slow:
-            first = asyncio.create_task(desk.reads.read(slow))
-            await asyncio.sleep(0.01)
+            first = await slow.begin(desk)
             others = [asyncio.create_task(desk.reads.read(partial(note, n))) for n in range(2)]
             await asyncio.sleep(0)
             others[0].cancel()
@@ -172,8 +183,7 @@ def test_after_the_end_nothing_is_read() -> None:
     async def scene() -> None:
         desk = Desk(at_once=2)
         with held(desk) as slow:
-            first = asyncio.create_task(desk.reads.read(slow))
-            await asyncio.sleep(0.01)
+            first = await slow.begin(desk)
             second = asyncio.create_task(desk.reads.read(lambda _: "second"))
             await asyncio.sleep(0)
             desk.threads.shutdown(wait=False)

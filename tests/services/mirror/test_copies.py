@@ -30,7 +30,7 @@ LATER = START + timedelta(days=1)
 
 
 class SlowCatalog(MemoryCatalog):
-    """A catalog whose transactions take a moment, and may be refused."""
+    """A catalog whose transactions take longer than a test twice waits, and may be refused."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,9 @@ class SlowCatalog(MemoryCatalog):
     async def write(self, fn: Callable[[Transaction], T]) -> T:
         """Write, after others had a turn."""
         self.transactions += 1
-        await asyncio.sleep(0.001)
+        await settle()
+        await settle()
+        await settle()
         if self.refuses is not None:
             raise self.refuses
         return await super().write(fn)

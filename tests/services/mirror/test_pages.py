@@ -17,6 +17,7 @@ from tests.factories import DEMO, PUBLIC, an_upstream
 from tests.fakes import START
 from tests.replacing import replace
 from tests.services.house import ThreadedCatalog, until
+from tests.services.mirror.arriving import settle
 from tests.services.mirror.mirrored import Town, at_mirror
 
 T = TypeVar("T")
@@ -184,7 +185,7 @@ def test_a_stale_page_that_may_be_stale_comes_at_once(town: Town) -> None:
         for _ in range(3):
             assert await pages.get_page(town.public, DEMO, may_be_stale=True) is first
         town.client.gate.set()
-        await asyncio.sleep(0.01)
+        await settle()
         second = await pages.get_page(town.public, DEMO, may_be_stale=True)
         assert len(second.files) == 2
 
@@ -202,7 +203,7 @@ def test_a_fresh_page_of_the_catalog_needs_no_background_request(town: Town) -> 
         newer = await other.get_page(town.public, DEMO)
         await other.close()
         await pages.get_page(town.public, DEMO, may_be_stale=True)
-        await asyncio.sleep(0.01)
+        await settle()
         assert await pages.get_page(town.public, DEMO, may_be_stale=True) == newer
 
     at_mirror(town, scene)

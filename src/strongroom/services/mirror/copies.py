@@ -7,7 +7,6 @@ where the bytes come from, nor which copies are given up (`eviction.py`).
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -24,8 +23,6 @@ from strongroom.services.mirror.writes import Writes
 LEASE_LIFETIME = timedelta(hours=24)
 """Longer than bytes take to be stored; after it the sweep may remove what a crash left."""
 
-_STORED_AT_ONCE = 2
-"""More would wait for each other: a store is mostly system calls, and after each its thread wants the interpreter."""
 _MOST_USES = 50_000
 _log = logging.getLogger(__name__)
 
@@ -50,7 +47,6 @@ class KeptCopies:
         self._writes = writes
         self._last_used: dict[tuple[IndexName, Filename], datetime] = {}
         self._expected: dict[_Key, list[Keeping]] = {}
-        self._storing = asyncio.Semaphore(_STORED_AT_ONCE)
 
     async def find(self, file: UpstreamFile) -> Copy | None:
         """Return what is kept of the file as its page describes it, and remember that stored bytes were used.
@@ -89,7 +85,8 @@ class KeptCopies:
         try:
             await self._writes.write(lambda tx: _name_blobs(tx, lease, now=now))
             for _, keeping in wanted:
-                await self._store(keeping)
+                if await keeping.store() != keeping.sha256:
+                    raise StorageFault("blob-digest", "The blob store kept other bytes than the ones that arrived")
             return await self._writes.write(lambda tx: _commit(tx, wanted, lease=lease))
         except BaseException:
             await self._release(lease)
@@ -108,12 +105,6 @@ class KeptCopies:
         except StrongroomError:
             self._last_used = taken | self._last_used
             raise
-
-    async def _store(self, keeping: Keeping) -> None:
-        async with self._storing:
-            stored = await keeping.store()
-        if stored != keeping.sha256:
-            raise StorageFault("blob-digest", "The blob store kept other bytes than the ones that arrived")
 
     def _forget_expected(self, file: UpstreamFile, keeping: Keeping) -> None:
         left = [other for other in self._expected.pop(_key(file), ()) if other is not keeping]

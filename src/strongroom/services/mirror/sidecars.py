@@ -37,12 +37,12 @@ MOST_METADATA_BYTES = Limits().metadata_bytes
 MOST_PROVENANCE_BYTES = 4 * 1024 * 1024
 _UNUSABLE_PARTS = frozenset({"wheel-unreadable", "upstream-malformed"})
 """With these an upstream has answered, and not with the part that was asked for: the whole wheel may still be right."""
-_log = logging.getLogger(__name__)
-
-_SHORT_METADATA_BYTES = 64 * 1024
-"""Up to this size it is parsed in less time than handing it to a thread takes."""
 SHORT_BYTES = 512 * 1024
 """Most wheels are shorter; one that a resolver passes over costs this much of the disk at most."""
+_PARSED_AT_ONCE_BYTES = 64 * 1024
+"""Up to this size METADATA is parsed in the event loop: it takes less than handing it to a thread."""
+_log = logging.getLogger(__name__)
+
 OpenFile = Callable[[Index, UpstreamFile], Awaitable[Copy | Arriving]]
 
 
@@ -235,7 +235,7 @@ class Sidecars:
         sha256 = _digest(content)
         licence = None
         if kind is Kind.METADATA:
-            is_short = len(content) <= _SHORT_METADATA_BYTES
+            is_short = len(content) <= _PARSED_AT_ONCE_BYTES
             licence = read_licence(content) if is_short else await asyncio.to_thread(read_licence, content)
 
         def change(copy: Copy) -> Copy:
