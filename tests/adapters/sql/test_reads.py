@@ -22,6 +22,7 @@ class Desk:
     def __init__(self, *, at_once: int = 4) -> None:
         self.transactions = 0
         self.fails: list[Exception] = []
+        self.ends_badly = False
         self.threads = ThreadPoolExecutor(at_once)
         self.reads = Reads(self.threads, self.begin, at_once=at_once)
         self._engine = create_engine("sqlite://")
@@ -34,6 +35,8 @@ class Desk:
             raise self.fails.pop()
         with self._engine.connect() as connection:
             yield connection
+        if self.ends_badly:
+            raise Unavailable("catalog-busy", "The connection was lost")
 
 
 def give(number: int) -> Callable[[Connection], int]:
@@ -106,8 +109,8 @@ def test_a_read_that_fails_spoils_no_other() -> None:
     asyncio.run(scene())
 
 
-def test_a_transaction_that_cannot_begin_fails_those_that_were_to_share_it() -> None:
-    """And no later ones."""
+def test_a_transaction_that_cannot_begin_fails_nobody_else() -> None:
+    """The next one is tried anew."""
 
     async def scene() -> None:
         desk = Desk()
@@ -115,6 +118,52 @@ def test_a_transaction_that_cannot_begin_fails_those_that_were_to_share_it() -> 
         with pytest.raises(Unavailable, match="no free connection"):
             await desk.reads.read(lambda _: 1)
         assert await desk.reads.read(lambda _: 2) == 2
+        desk.threads.shutdown()
+
+    asyncio.run(scene())
+
+
+def test_nobody_reads_in_a_snapshot_that_is_older_than_his_wish() -> None:
+    """He may have been told of what it does not show."""
+
+    async def scene() -> None:
+        desk = Desk(at_once=1)
+        with held(desk) as slow:
+            first = await slow.begin(desk)
+            second = asyncio.create_task(desk.reads.read(lambda _: desk.transactions))
+            await asyncio.sleep(0)
+        assert (await first, await second) == ("slow", 2)
+
+    asyncio.run(scene())
+
+
+def test_a_slow_read_keeps_no_quick_one_back() -> None:
+    """Not those before it, which have their results; not those behind it, for which another thread reads."""
+
+    async def scene() -> None:
+        desk = Desk(at_once=2)
+        with held(desk) as blocker, held(desk) as slow:
+            blocked = await blocker.begin(desk)
+            before, slowly, behind = (asyncio.create_task(desk.reads.read(fn)) for fn in (give(1), slow, give(3)))
+            await asyncio.sleep(0)
+            blocker.may_end.set()
+            async with asyncio.timeout(30):
+                assert [await before, await behind] == [1, 3]
+            assert not slowly.done()
+        assert (await blocked, await slowly) == ("slow", "slow")
+
+    asyncio.run(scene())
+
+
+def test_a_transaction_that_ends_badly_takes_no_result_back() -> None:
+    """It was read; only what comes later notices."""
+
+    async def scene() -> None:
+        desk = Desk()
+        desk.ends_badly = True
+        assert await desk.reads.read(give(1)) == 1
+        desk.ends_badly = False
+        assert await desk.reads.read(give(2)) == 2
         desk.threads.shutdown()
 
     asyncio.run(scene())

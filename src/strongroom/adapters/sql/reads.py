@@ -2,7 +2,8 @@
 
 Handing work to a thread and back costs more than most reads take, and each thread more
 that wants the interpreter slows all others down. So one thread reads for all who wait;
-another one helps when that takes a moment. Does not know what is read.
+another one helps when that takes a moment. Nobody reads in a snapshot that is older than
+his wish. Does not know what is read.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from strongroom.core.errors import Unavailable
 T = TypeVar("T")
 
 TOGETHER = 8
-"""Reads in one snapshot: the first has its result only when the last has."""
+"""Reads in one snapshot: it keeps the database from letting go of older rows."""
 MOMENT_SECONDS = 0.005
 """How long reads wait for a busy thread before another one helps."""
 
@@ -39,13 +40,15 @@ class Reads:
         self._at_once = at_once
         self._lock = Lock()
         self._waiting: deque[_Read] = deque()
+        self._asked = 0
         self._running = 0
         self._help_after = 0.0
 
     async def read(self, fn: Callable[[Connection], T]) -> T:
         """Return what the function returns; raises what it raises, `Unavailable` after the threads were shut down."""
-        read = _Read(fn)
         with self._lock:
+            self._asked += 1
+            read = _Read(fn, self._asked)
             self._waiting.append(read)
             is_idle = self._running == 0
         if is_idle:
@@ -72,62 +75,74 @@ class Reads:
             raise
 
     def _work(self) -> None:
-        while batch := self._take():
-            self._run(batch)
-            for loop in {read.loop for read in batch}:
-                with suppress(RuntimeError):  # it is closed: nobody waits there any more
-                    loop.call_soon_threadsafe(_tell, [read for read in batch if read.loop is loop])
+        while (first := self._take_first()) is not None:
+            self._run(first, asked=self._asked)
 
-    def _take(self) -> list[_Read]:
+    def _run(self, read: _Read, *, asked: int) -> None:
+        """Read for those, too, who had asked before this transaction; after one that failed it may be broken."""
+        left = TOGETHER
+        try:
+            with self._begin() as connection:
+                while True:
+                    read.run(connection)
+                    read.tell()
+                    left -= 1
+                    following = self._take_following(asked) if left else None
+                    if following is None:
+                        return
+                    read = following
+        except Exception as fault:
+            read.fail(fault)
+
+    def _take_first(self) -> _Read | None:
         with self._lock:
-            batch = [self._waiting.popleft() for _ in range(min(TOGETHER, len(self._waiting)))]
-            if not batch:
-                self._running -= 1
-            return batch
+            if self._waiting:
+                return self._waiting.popleft()
+            self._running -= 1
+            return None
 
-    def _run(self, batch: list[_Read]) -> None:
-        """Read for all; after one that failed the others get a new transaction, for the old one may be broken."""
-        left = deque(batch)
-        while left:
-            begun = tuple(left)
-            try:
-                with self._begin() as connection:
-                    while left and left.popleft().run(connection):
-                        pass
-            except Exception as fault:
-                for read in begun:
-                    read.fault = fault
-                return
+    def _take_following(self, asked: int) -> _Read | None:
+        """Return the next one, unless he asked later: he may know of what this snapshot does not show."""
+        with self._lock:
+            return self._waiting.popleft() if self._waiting and self._waiting[0].number <= asked else None
 
 
 class _Read:
     """A read that waits, and then what came of it. Any: each has a result of its own type."""
 
-    def __init__(self, fn: Callable[[Connection], Any]) -> None:
+    def __init__(self, fn: Callable[[Connection], Any], number: int) -> None:
+        self.number = number
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[Any] = self.loop.create_future()
-        self.fault: Exception | None = None
         self._fn = fn
         self._result: Any = None
+        self._fault: Exception | None = None
+        self._is_told = False
 
-    def run(self, connection: Connection) -> bool:
-        """Read, unless nobody waits any more; return whether the next one may use the same transaction."""
-        if self.done.cancelled():
-            return True
-        try:
+    def run(self, connection: Connection) -> None:
+        """Read, unless nobody waits any more; raises what the function raises."""
+        if not self.done.cancelled():
             self._result = self._fn(connection)
-        except Exception as fault:
-            self.fault = fault
-        return self.fault is None
+
+    def fail(self, fault: Exception) -> None:
+        """Tell of the fault; nothing happens where the result was told already."""
+        if not self._is_told:
+            self._fault = fault
+            self.tell()
 
     def tell(self) -> None:
-        """Give the result to whoever still waits for it, in his event loop."""
-        if self.done.cancelled():
+        """Give the result to whoever waits for it, in his event loop."""
+        self._is_told = True
+        with suppress(RuntimeError):  # it is closed: nobody waits there any more
+            self.loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        if self.done.done():
             return
-        if self.fault is None:
+        if self._fault is None:
             self.done.set_result(self._result)
         else:
-            self.done.set_exception(self.fault)
+            self.done.set_exception(self._fault)
 
 
 def submit(threads: Executor, call: Callable[[], T]) -> Future[T]:
@@ -136,8 +151,3 @@ def submit(threads: Executor, call: Callable[[], T]) -> Future[T]:
         return threads.submit(call)
     except RuntimeError as error:
         raise Unavailable("catalog-closed", "The server is stopping", "Try again later.") from error
-
-
-def _tell(batch: list[_Read]) -> None:
-    for read in batch:
-        read.tell()
