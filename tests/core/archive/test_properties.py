@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from strongroom.core.archive import Inspected, inspect_archive
@@ -98,6 +98,7 @@ def test_random_metadata_gets_an_answer(metadata: bytes, head: bytes) -> None:
 
 
 @given(text=st.text("[]=:;# \n\tabc./console_scripts", max_size=80))
+@example(text="[:]\n:")
 @settings(deadline=None)
 def test_accepted_scripts_are_file_names(text: str) -> None:
     """Whatever entry_points.txt says, importlib.metadata finds no script that leaves its directory."""

@@ -46,15 +46,18 @@ def _check_script(name: str, target: str) -> None:
 
 def _scripts_by_line(text: str) -> Iterator[tuple[str, str, str]]:
     """Read as importlib.metadata does: each line by itself, indented or not."""
-    group = ""
+    group: str | None = None
     for line in text.splitlines():
         content = line.strip()
         if not content or content.startswith("#"):
             continue
         if content.startswith("[") and content.endswith("]"):
             group = content[1:-1].strip()
-        elif group in _SCRIPT_GROUPS:
-            name, _, target = content.partition("=")
+            continue
+        name, equals, target = content.partition("=")
+        if group is not None and not equals:  # importlib.metadata fails at it, and for all that is installed beside it
+            raise Fault("entry-points-syntax", f"The line {quoted(content)} of entry_points.txt has no '='", _HINT)
+        if group in _SCRIPT_GROUPS:
             yield group, name.strip(), target.strip()
 
 
