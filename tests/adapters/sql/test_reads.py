@@ -188,6 +188,22 @@ def test_another_thread_helps_when_one_takes_long() -> None:
     asyncio.run(scene())
 
 
+def test_help_that_meets_a_slow_read_gets_help_too() -> None:
+    """As long as there are threads, though nobody asks any more."""
+
+    async def scene() -> None:
+        desk = Desk(at_once=3)
+        with held(desk) as one, held(desk) as two:
+            first = await one.begin(desk)
+            second, quick = (asyncio.create_task(desk.reads.read(fn)) for fn in (two, give(3)))
+            async with asyncio.timeout(30):
+                assert await quick == 3
+            assert not second.done()
+        assert (await first, await second) == ("slow", "slow")
+
+    asyncio.run(scene())
+
+
 def test_what_nobody_waits_for_is_not_read() -> None:
     """A client that hung up costs nothing more; one that leaves while its read runs disturbs nobody."""
     done: list[int] = []

@@ -48,7 +48,7 @@ class Desk:
             return await self.passage.blobs.put(content.encode())
 
         keeping = Keeping(sha256, store, partial(replace, metadata_sha256=sha256))
-        self.saver.save(file.filename, Sidecar(file, content.encode(), keeping, is_proven=is_proven))
+        self.saver.save(file.filename, Sidecar(file, "METADATA", content.encode(), keeping, is_proven=is_proven))
         return file
 
     async def kept(self) -> set[str]:

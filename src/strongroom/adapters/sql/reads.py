@@ -42,7 +42,7 @@ class Reads:
         self._waiting: deque[_Read] = deque()
         self._asked = 0
         self._running = 0
-        self._help_after = 0.0
+        self._helped: asyncio.AbstractEventLoop | None = None
 
     async def read(self, fn: Callable[[Connection], T]) -> T:
         """Return what the function returns; raises what it raises, `Unavailable` after the threads were shut down."""
@@ -53,16 +53,22 @@ class Reads:
             is_idle = self._running == 0
         if is_idle:
             self._start()
-        elif self._running < self._at_once and read.loop.time() >= self._help_after:
-            self._help_after = read.loop.time() + MOMENT_SECONDS
-            read.loop.call_later(MOMENT_SECONDS, self._help)
+        elif self._helped is not read.loop:
+            self._help_soon(read.loop)
         result: T = await read.done
         return result
 
-    def _help(self) -> None:
+    def _help_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._helped = loop
+        loop.call_later(MOMENT_SECONDS, self._help, loop)
+
+    def _help(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have one thread more read while some wait; look again later, for that one may meet a slow read, too."""
+        self._helped = None
         if self._waiting and self._running < self._at_once:
             with suppress(Unavailable):  # the threads are shut down: those that run take what waits
                 self._start()
+            self._help_soon(loop)
 
     def _start(self) -> None:
         with self._lock:

@@ -31,6 +31,7 @@ class Sidecar:
     """What is to be kept beside a file; `is_proven`: these bytes are surely the file's own."""
 
     file: UpstreamFile
+    kind: str
     content: bytes
     keeping: Keeping
     is_proven: bool
@@ -49,7 +50,6 @@ class SidecarSaver:
         self._storing: dict[object, Sidecar] = {}
         self._waiting_bytes = 0
         self._hurry = asyncio.Event()
-        self._is_closing = False
         self._task: asyncio.Task[None] | None = None
 
     def find(self, key: object) -> bytes | None:
@@ -69,7 +69,6 @@ class SidecarSaver:
 
     async def close(self) -> None:
         """Store at once what waits."""
-        self._is_closing = True
         self._hurry.set()
         if self._task is not None:
             await self._task
@@ -78,8 +77,7 @@ class SidecarSaver:
         while self._waiting:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), DELAY_SECONDS)
-            if not self._is_closing:
-                self._hurry.clear()
+            self._hurry.clear()
             while self._waiting:
                 self._storing = {key: self._waiting.pop(key) for key in [*self._waiting][:_TOGETHER]}
                 self._waiting_bytes -= sum(len(sidecar.content) for sidecar in self._storing.values())
@@ -106,6 +104,6 @@ class SidecarSaver:
 
     def _tell(self, sidecars: list[Sidecar], fault: StrongroomError) -> None:
         for sidecar in sidecars:
-            fields = {"index": sidecar.file.index, "filename": sidecar.file.filename}
+            fields = {"index": sidecar.file.index, "filename": sidecar.file.filename, "kind": sidecar.kind}
             fields |= {"code": fault.code, "cause": fault.message}
             _log.warning("what lies beside a file could not be kept", extra={"fields": fields})

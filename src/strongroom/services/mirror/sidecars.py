@@ -139,7 +139,8 @@ class Sidecars:
             case Kind.PROVENANCE:
                 found = Found(await self._fetch_provenance(wanted))
         keeping = await self._prepare(wanted.kind, found.content)
-        self._saver.save(wanted.key, Sidecar(wanted.file, found.content, keeping, found.is_proven))
+        sidecar = Sidecar(wanted.file, wanted.kind, found.content, keeping, found.is_proven)
+        self._saver.save(wanted.key, sidecar)
         return found.content
 
     async def _find_metadata(self, wanted: Wanted, copy: Copy | None) -> Found:
