@@ -260,6 +260,8 @@ def test_paths_in_other_encodings_do_not_matter() -> None:
     odd = ZipEntry("demo/d\u00e4ta.txt".encode("cp437"), b"x", flags=0)
     assert read(build_zip([odd, *ENTRIES]))[0] == METADATA
     assert "UTF-8" in refusal(build_zip([replace(odd, flags=0x0800), *ENTRIES]))
+    second = replace(odd, name="d\u00e4ta.dist-info/METADATA".encode("cp437"))
+    assert "2 .dist-info" in refusal(build_zip([second, *ENTRIES]))
 
 
 def test_the_gate_agrees() -> None:

@@ -17,9 +17,9 @@ from strongroom.core.archive.limits import MIB, Limits
 from strongroom.core.archive.paths import decode_path
 from strongroom.core.archive.wheel import find_dist_info
 from strongroom.core.archive.zip_content import read_member
-from strongroom.core.archive.zip_end import read_end
+from strongroom.core.archive.zip_end import EndRecord, read_end
 from strongroom.core.archive.zip_layout import match_local, read_directory
-from strongroom.core.archive.zip_records import FLAG_UTF8, CentralHeader
+from strongroom.core.archive.zip_records import FLAG_UTF8, CentralHeader, scan_central
 from strongroom.core.distfile import DistributionName, parse_distribution_filename
 from strongroom.core.errors import InvalidName, UpstreamFault
 from strongroom.core.model import PackageType
@@ -90,17 +90,17 @@ class _Pieces:
             self.seek(start)
             self.read(length)
 
-    def cut(self, start: int, length: int) -> _Window:
-        """Return a range by itself, in which small reads are quick; raises `_Missing`."""
+    def cut(self, start: int, length: int) -> bytes:
+        """Return a range by itself; raises `_Missing`."""
         self.seek(start)
-        return _Window(start, self.read(length))
+        return self.read(length)
 
     def _later(self, position: int) -> list[int]:
         return [piece.start for piece in self._pieces if piece.start > position]
 
 
 class _Window:
-    """One range of the file, with the file's offsets."""
+    """One range of the file, with the file's offsets, in which small reads are quick."""
 
     def __init__(self, start: int, content: bytes) -> None:
         self._start = start
@@ -146,17 +146,24 @@ def _read(file: _Pieces, name: DistributionName, *, total_bytes: int, limits: Li
     end = read_end(binary, total_bytes)
     if end.entries > limits.entries or end.directory_size > _LARGEST_DIRECTORY:
         raise Fault("zip-too-many-entries", f"The archive has {end.entries} entries, more than allowed")
-    directory = file.cut(end.directory_offset, end.directory_size)
-    headers = read_directory(cast(BinaryIO, directory), end)
+    headers, offsets = _read_directory(file.cut(end.directory_offset, end.directory_size), end)
     path, header = _find_metadata(headers, name)
     if max(header.common.packed_size, header.common.unpacked_size) > limits.metadata_bytes:
         raise Fault("entry-too-large", f"METADATA has more than the {limits.metadata_bytes} bytes allowed")
-    before = min(_next_offset(headers, header), end.directory_offset)
+    before = min(_next_offset(offsets, header), end.directory_offset)
     if before - header.header_offset > header.common.packed_size + _LARGEST_FRAME:
         raise Fault("zip-gap", "There is data between METADATA and the entry behind it")
     file.demand(header.header_offset, before - header.header_offset)
     member, _ = match_local(binary, header, path=path, before=before)
     return read_member(binary, member, most_bytes=limits.metadata_bytes)
+
+
+def _read_directory(content: bytes, end: EndRecord) -> tuple[Sequence[CentralHeader], Sequence[int]]:
+    """Return all headers that may be of a `.dist-info`, and where every entry begins; raises `Fault`."""
+    whole = cast(BinaryIO, _Window(end.directory_offset, content))
+    found = scan_central(content, entries=end.entries, part=b".dist-info/")
+    headers, passed = found or (read_directory(whole, end), [])  # which knows what is wrong with it
+    return headers, passed + [header.header_offset for header in headers]
 
 
 def _find_metadata(headers: Sequence[CentralHeader], name: DistributionName) -> tuple[str, CentralHeader]:
@@ -180,9 +187,8 @@ def _decode(header: CentralHeader) -> str:
     return header.common.name.decode("cp437")
 
 
-def _next_offset(headers: Sequence[CentralHeader], header: CentralHeader) -> int:
+def _next_offset(offsets: Sequence[int], header: CentralHeader) -> int:
     """Return where the entry behind this one begins; raises `Fault` if two begin at one place."""
-    offsets = [other.header_offset for other in headers]
     if offsets.count(header.header_offset) > 1:
         raise Fault("zip-overlap", "Two entries of the ZIP file share bytes")
-    return min((offset for offset in offsets if offset > header.header_offset), default=1 << 64)
+    return min([offset for offset in offsets if offset > header.header_offset], default=1 << 64)

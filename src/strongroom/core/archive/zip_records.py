@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
 from strongroom.core.archive.fault import Fault, quoted
@@ -18,6 +19,8 @@ LOCAL_SIGNATURE = b"PK\x03\x04"
 DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
 
 _CENTRAL = struct.Struct("<4sBBHHHHHIIIHHHHHII")
+_CENTRAL_BRIEF = struct.Struct("<4s2x6s8xIIHHHH6xI")  # version, flags and method in one; without what is not judged
+_CENTRAL_BYTES = 46
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
 _EXTRA = struct.Struct("<HH")
 
@@ -32,6 +35,13 @@ FLAG_UTF8 = 0x0800
 _NEWEST_VERSION = 45  # 4.5: ZIP64; readers give up on newer ones
 _FLAGS_ENCRYPTED = 0x2041  # bits 0 and 6: encryption; 13: masked headers
 _FLAGS_KNOWN = 0x0006 | FLAG_DESCRIPTOR | FLAG_UTF8  # bits 1 and 2: how hard deflate tried
+_USUAL_FEATURES = frozenset(
+    struct.pack("<HHH", version, flags, method)
+    for version in range(_NEWEST_VERSION + 1)
+    for flags in (0, FLAG_DESCRIPTOR)
+    for method in (STORED, DEFLATED)
+)
+"""The bytes of version, flags and method in nearly all entries: no fault, and no text in UTF-8."""
 
 
 class Header(NamedTuple):
@@ -78,7 +88,7 @@ def read_central(file: BinaryIO) -> CentralHeader:
     if signature != CENTRAL_SIGNATURE:
         raise Fault("zip-unknown-record", "The central directory holds something that is not an entry")
     name = read_exactly(file, name_length)
-    extras = _parse_extras(read_exactly(file, extra_length), name)
+    extras = _parse_extras(read_exactly(file, extra_length), name) if extra_length else {}
     if comment_length:
         raise Fault("zip-entry-comment", f"The entry {quoted(name)} has a comment")
     if disk != 0:
@@ -87,6 +97,40 @@ def read_central(file: BinaryIO) -> CentralHeader:
     common = Header(name, flags, method, crc, packed, unpacked)
     _check_features(common, version=fields[3] & 0xFF)
     return CentralHeader(common, offset, fields[16])
+
+
+def scan_central(directory: bytes, *, entries: int, part: bytes) -> tuple[list[CentralHeader], list[int]] | None:
+    """Return the headers that may have `part` in their names, and where the other entries begin; raises `Fault`.
+
+    Passes quickly over the usual ones, against which `read_central` has nothing to say, and
+    whose names are not UTF-8 and don't hold `part` (ASCII in lower case) in any case; reads the
+    rest as ever. None where so many entries do not fill the directory: that is for others to judge.
+    """
+    unpack, find_part = _CENTRAL_BRIEF.unpack_from, (directory.lower() + part).find  # there is always a next one
+    part_at = find_part(part)
+    rest: list[bytes] = []
+    passed: list[int] = []
+    end = 0
+    try:
+        for _ in range(entries):
+            start = end
+            signature, features, packed, unpacked, name, extra, comment, disk, offset = unpack(directory, start)
+            end += _CENTRAL_BYTES + name + extra + comment
+            if (
+                (signature == CENTRAL_SIGNATURE and features in _USUAL_FEATURES)
+                and not (extra or comment or disk)
+                and (packed != _SENTINEL and unpacked != _SENTINEL and offset != _SENTINEL)
+                and part_at >= end
+            ):
+                passed.append(offset)
+            else:
+                rest.append(directory[start:end])
+                part_at = find_part(part, end)
+    except struct.error:  # the last entry is cut short
+        return None
+    if end != len(directory):
+        return None
+    return [read_central(BytesIO(record)) for record in rest], passed
 
 
 def read_local(file: BinaryIO) -> LocalHeader:
