@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+from strongroom.adapters.inspector.pages import InlinePages
 from strongroom.adapters.upstream.memory import MemoryUpstreams
 from strongroom.core.access import not_found
 from strongroom.core.errors import UpstreamFault
@@ -117,7 +118,9 @@ class FakeAsked:
 
 def a_passage(catalog: Catalog, blobs: Blobs, *, clock: Clock, secrets: Secrets) -> Passage:
     """Make what deals with upstreams, of which there is none."""
-    parts = Parts(catalog, blobs, MemoryUpstreams(), FakeSeals(), clock, secrets, Removing(catalog, blobs, clock))
+    parts = Parts(
+        catalog, blobs, MemoryUpstreams(), FakeSeals(), clock, secrets, Removing(catalog, blobs, clock), InlinePages()
+    )
     return Passage(
         parts=parts,
         mirror=Mirroring(PageMirror(parts), FileMirror(parts)),

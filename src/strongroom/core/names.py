@@ -51,8 +51,8 @@ _PATTERN = re.compile(r"[a-z0-9*?-]+", re.ASCII)
 _SEPARATORS = re.compile(r"[-_.]+")
 DISTRIBUTION_ENDINGS = (".whl", ".tar.gz", ".zip")
 _LONGEST_NAME = 128
-_LONGEST_FILENAME = 240
-LONGEST_VERSION = _LONGEST_FILENAME
+LONGEST_FILENAME = 240
+LONGEST_VERSION = LONGEST_FILENAME
 """It has to fit into a filename; and `int` raises at some thousand digits."""
 
 
@@ -95,7 +95,7 @@ def parse_filename(raw: str) -> Filename:
     Checks the alphabet and the ending only; what the name says about project and
     version is read by `distfile.parse_distribution_filename`.
     """
-    if len(raw) > _LONGEST_FILENAME or not _FILENAME.fullmatch(raw):
+    if len(raw) > LONGEST_FILENAME or not _FILENAME.fullmatch(raw):
         raise InvalidName(
             "filename",
             f"{_shown(raw)} is not the filename of a distribution",

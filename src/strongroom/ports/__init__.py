@@ -25,7 +25,7 @@ from strongroom.ports.passage import (
 from strongroom.ports.removals import Remover
 from strongroom.ports.replica import FollowedServer, OpenPrimary, Primary
 from strongroom.ports.tables import Events, Files, Indexes, Leases, Projects, StoreIds, Tokens, Turns, Users
-from strongroom.ports.upstream import Body, Missing, Origin, PageBody, Part, Unchanged, UpstreamClient
+from strongroom.ports.upstream import Body, Missing, Origin, PageBody, PageReader, Part, Unchanged, UpstreamClient
 
 __all__ = [
     "Arriving",
@@ -54,6 +54,7 @@ __all__ = [
     "OpenPrimary",
     "Origin",
     "PageBody",
+    "PageReader",
     "Part",
     "Passwords",
     "Primary",

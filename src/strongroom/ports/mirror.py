@@ -31,6 +31,10 @@ class Arriving(Protocol):
         """
         ...
 
+    async def verified(self) -> None:
+        """Wait until all bytes are here, with the promised digest; raises `UpstreamFault`."""
+        ...
+
     async def stored(self) -> Copy:
         """Wait until the file is verified and stored; raises `UpstreamFault`."""
         ...

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
-from strongroom.core.names import ProjectName
+from strongroom.core.mirrored import UpstreamPage
+from strongroom.core.names import IndexName, ProjectName
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,16 @@ class Part:
     content: bytes
     start: int
     total_bytes: int
+
+
+class PageReader(Protocol):
+    """Reads pages: `core/simpleapi/parse.py`, where it keeps nobody waiting."""
+
+    async def read(self, body: PageBody, *, index: IndexName, project: ProjectName, now: datetime) -> UpstreamPage:
+        """Return what the page says; raises `UpstreamFault` for what is no project page."""
+        ...
+
+    async def close(self) -> None: ...
 
 
 class Body(Protocol):

@@ -13,10 +13,10 @@ from packaging.version import Version
 from sqlalchemy.dialects.sqlite import dialect
 
 from strongroom.adapters.sql.column_types import RulesText, Span
-from strongroom.adapters.sql.page_content import decode_content, encode_content
 from strongroom.core.mirrored import Skipped, UpstreamFile, UpstreamPage
 from strongroom.core.model import PackageType, ProjectStatus, Yank
 from strongroom.core.names import Filename, Sha256
+from strongroom.core.page_content import decode_content, encode_content
 from strongroom.core.rules import NO_RULES, Rules
 from tests.factories import DEMO, PUBLIC, an_upstream_file, an_upstream_page, sha256_of
 from tests.fakes import START

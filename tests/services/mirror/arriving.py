@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from strongroom.adapters.blobs.memory import MemoryBlobs
+from strongroom.adapters.inspector.pages import InlinePages
 from strongroom.adapters.memory.catalog import MemoryCatalog
 from strongroom.adapters.upstream.memory import MemoryUpstreams
 from strongroom.core.mirrored import Copy, UpstreamFile
@@ -93,7 +94,9 @@ class Passage:
         self.client = client or MemoryUpstreams()
         store = store or self.blobs
         remover = Removing(self.catalog, store, self.clock)
-        self.parts = Parts(self.catalog, store, self.client, PlainSeals(), self.clock, SeededSecrets(), remover)
+        self.parts = Parts(
+            self.catalog, store, self.client, PlainSeals(), self.clock, SeededSecrets(), remover, InlinePages()
+        )
         self.mirror = FileMirror(self.parts, limit_bytes=limit_bytes)
 
     def restarted(self) -> Passage:

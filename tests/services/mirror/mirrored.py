@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from strongroom.adapters.blobs.memory import MemoryBlobs
+from strongroom.adapters.inspector.pages import InlinePages
 from strongroom.adapters.upstream.memory import MemoryUpstreams
 from strongroom.adapters.upstream.site import Site, SiteFile
 from strongroom.core.mirrored import UpstreamPage
@@ -45,7 +46,14 @@ class Town:
         self.public = self.house.add_index(a_mirror())
         remover = Removing(self.house.catalog, self.blobs, self.house.clock)
         self.parts = Parts(
-            self.house.catalog, self.blobs, self.client, PlainSeals(), self.house.clock, self.house.secrets, remover
+            self.house.catalog,
+            self.blobs,
+            self.client,
+            PlainSeals(),
+            self.house.clock,
+            self.house.secrets,
+            remover,
+            InlinePages(),
         )
         self.add_file("demo-1.0-py3-none-any.whl")
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from strongroom.adapters.blobs.memory import MemoryBlobs
+from strongroom.adapters.inspector.pages import InlinePages
 from strongroom.adapters.upstream.memory import MemoryUpstreams
 from strongroom.core.errors import StorageFault, Unavailable
 from strongroom.core.mirrored import Copy
@@ -233,7 +234,9 @@ def test_what_a_process_has_given_out_counts_as_used() -> None:
     """Its memory of uses is written down first, and what may be read still is spared."""
     store = Store(3)
     remover = Removing(store.catalog, store.blobs, store.clock)
-    parts = Parts(store.catalog, store.blobs, MemoryUpstreams(), PlainSeals(), store.clock, store.secrets, remover)
+    parts = Parts(
+        store.catalog, store.blobs, MemoryUpstreams(), PlainSeals(), store.clock, store.secrets, remover, InlinePages()
+    )
     mirror = FileMirror(parts)
     first = replace(an_upstream_file("demo-0.tar.gz"), sha256=sha256_of("bytes    0"))
 

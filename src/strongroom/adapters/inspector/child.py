@@ -17,16 +17,8 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from strongroom.adapters.inspector.frames import (
-    Answer,
-    Job,
-    Refused,
-    Unreadable,
-    decode_job,
-    encode_frame,
-    read_frame,
-    to_answer,
-)
+from strongroom.adapters.inspector.frames import frame, read_frame
+from strongroom.adapters.inspector.messages import Answer, Job, Refused, Unreadable, decode_job, encode, to_answer
 from strongroom.core.archive import inspect_archive
 from strongroom.core.names import Filename
 
@@ -51,10 +43,10 @@ def limit_process(memory_bytes: int) -> None:
 
 def serve(jobs: BinaryIO, answers: BinaryIO) -> None:
     """Answer jobs until the server closes the pipe."""
-    while (frame := read_frame(jobs)) is not None:
-        job = decode_job(frame)
-        _allow_cpu(job.cpu_seconds)
-        answers.write(encode_frame(inspect(job)))
+    while (body := read_frame(jobs)) is not None:
+        job = decode_job(body)
+        allow_cpu(job.cpu_seconds)
+        answers.write(frame(encode(inspect(job))))
         answers.flush()
 
 
@@ -73,7 +65,7 @@ def inspect(job: Job) -> Answer:
         return Unreadable(f"{type(error).__name__}: {error.strerror}")
 
 
-def _allow_cpu(seconds: int) -> None:
+def allow_cpu(seconds: int) -> None:
     """Let the process be killed (SIGXCPU) when it has used this much more processor time."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     soft = math.ceil(used.ru_utime + used.ru_stime) + seconds

@@ -8,34 +8,21 @@ an archive may contain is the core's decision (`core/archive`).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from strongroom.adapters.inspector.frames import (
-    LENGTH,
-    LONGEST_FRAME_BYTES,
-    Answer,
-    Job,
-    Unreadable,
-    decode_answer,
-    encode_frame,
-    from_answer,
-)
+from strongroom.adapters.inspector.child_process import ChildProcess
+from strongroom.adapters.inspector.messages import Answer, Job, Unreadable, decode_answer, encode, from_answer
 from strongroom.core.archive import Inspected
 from strongroom.core.errors import StorageFault, Unavailable
 from strongroom.core.names import Filename
-from strongroom.core.os_faults import TOO_MANY_OPEN, too_many_files
 from strongroom.core.policy import Refuse
 
 _GIB = 1 << 30
 _CHILD_MODULE = "strongroom.adapters.inspector.child"
-_CLOSING_SECONDS = 2
 
 _TOO_EXPENSIVE = Refuse(
     "archive-too-expensive",
@@ -71,8 +58,8 @@ class ProcessInspector:
     def __init__(self, budget: Budget = _DEFAULT_BUDGET) -> None:
         self._budget = budget
         self._places = asyncio.Semaphore(budget.children)
-        self._idle: list[_Child] = []
-        self._children: set[_Child] = set()
+        self._idle: list[ChildProcess] = []
+        self._children: set[ChildProcess] = set()
         self._is_closed = False
 
     async def inspect(self, path: Path, filename: Filename, *, size_bytes: int) -> Inspected | Refuse:
@@ -84,7 +71,7 @@ class ProcessInspector:
             child = await self._take()
             try:
                 async with asyncio.timeout(budget.wall_seconds + budget.wall_seconds_per_gib * gib):
-                    answer = await child.ask(job)
+                    answer = await self._ask(child, job)
             except TimeoutError:
                 return _TOO_EXPENSIVE
             finally:
@@ -102,7 +89,7 @@ class ProcessInspector:
         await asyncio.gather(*(child.end() for child in self._children))
         self._children.clear()
 
-    async def _take(self) -> _Child:
+    async def _take(self) -> ChildProcess:
         if self._is_closed:
             raise Unavailable("inspector-closed", "The server is shutting down", "Try again in a moment.")
         while self._idle:
@@ -110,11 +97,20 @@ class ProcessInspector:
             if child.is_alive:
                 return child
             self._children.discard(child)
-        child = await _Child.start(self._budget.memory_bytes)
+        child = await ChildProcess.start(_CHILD_MODULE, str(self._budget.memory_bytes))
         self._children.add(child)
         return child
 
-    async def _put_back(self, child: _Child) -> None:
+    async def _ask(self, child: ChildProcess, job: Job) -> Answer | None:
+        """Return the child's answer, None if it gave none; one that cannot be read is its last."""
+        body = await child.ask(encode(job))
+        try:
+            return None if body is None else decode_answer(body)
+        except msgspec.DecodeError:
+            child.is_ready = False
+            return None
+
+    async def _put_back(self, child: ChildProcess) -> None:
         """Keep the child for the next file if it answered the last one and may serve more."""
         if child.is_ready and child.jobs < self._budget.jobs_per_child and not self._is_closed:
             self._idle.append(child)
@@ -122,75 +118,9 @@ class ProcessInspector:
         self._children.discard(child)
         await child.end()
 
-    async def _explain(self, child: _Child) -> Refuse:
+    async def _explain(self, child: ChildProcess) -> Refuse:
         if self._is_closed:
             raise Unavailable("inspector-closed", "The server is shutting down", "Try again in a moment.")
         if child.ended_itself_with == -signal.SIGKILL:  # by the system, which had no memory left
             raise Unavailable("inspector-killed", "The look into the file was cut short", "Try again in a moment.")
         return _TOO_EXPENSIVE if child.ended_itself_with == -signal.SIGXCPU else _CRASHED
-
-
-class _Child:
-    """One child process. It is ready when it owes no answer."""
-
-    def __init__(self, process: Process) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._process = process
-        self._stdin = process.stdin
-        self._stdout = process.stdout
-        self.is_ready = True
-        self.jobs = 0
-        self.ended_itself_with: int | None = None
-        """The exit status, negative for a signal, of a child that we did not end."""
-
-    @classmethod
-    async def start(cls, memory_bytes: int) -> _Child:
-        """Start a child; raises `Unavailable` if the system has no room for it."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", "-m", _CHILD_MODULE, str(memory_bytes),
-                stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}, cwd="/", start_new_session=True,
-            )  # fmt: skip
-        except OSError as error:
-            if error.errno in TOO_MANY_OPEN:
-                raise too_many_files("Starting a process that inspects files") from error
-            raise Unavailable("inspector-start", f"No process to inspect files could be started: {error}") from error
-        return cls(process)
-
-    @property
-    def is_alive(self) -> bool:
-        return self._process.returncode is None
-
-    async def ask(self, job: Job) -> Answer | None:
-        """Return the child's answer; None if it ended without one."""
-        self.is_ready = False
-        self.jobs += 1
-        try:
-            self._stdin.write(encode_frame(job))
-            await self._stdin.drain()
-            (length,) = LENGTH.unpack(await self._stdout.readexactly(LENGTH.size))
-            if length > LONGEST_FRAME_BYTES:
-                return None
-            answer = decode_answer(await self._stdout.readexactly(length))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            # Its pipe is closed, so it has ended: its exit status says why.
-            self.ended_itself_with = await self._process.wait()
-            return None
-        except msgspec.DecodeError:
-            return None
-        self.is_ready = True
-        return answer
-
-    async def end(self) -> None:
-        """Let an idle child go, kill a busy one, and wait for it."""
-        self._stdin.close()
-        with contextlib.suppress(ProcessLookupError):
-            if not self.is_ready:
-                self._process.kill()
-            try:
-                async with asyncio.timeout(_CLOSING_SECONDS):
-                    await self._process.wait()
-            except TimeoutError:
-                self._process.kill()
-                await self._process.wait()

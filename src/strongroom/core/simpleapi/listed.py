@@ -17,18 +17,24 @@ from typing import NamedTuple
 from urllib.parse import quote, urljoin
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
 
-from strongroom.core.distfile import parse_distribution_filename
+from strongroom.core.distfile import DistributionName, parse_distribution_filename
 from strongroom.core.errors import InvalidName
 from strongroom.core.mirrored import Skipped, UpstreamFile
-from strongroom.core.model import Yank
+from strongroom.core.model import PackageType, Yank
 from strongroom.core.names import (
     DISTRIBUTION_ENDINGS,
+    LONGEST_FILENAME,
+    Filename,
     IndexName,
     ProjectName,
     Sha256,
+    is_sha256,
     parse_filename,
+    parse_project_name,
     parse_sha256,
+    parse_version,
 )
 
 _URL = re.compile(
@@ -36,10 +42,17 @@ _URL = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 """Without credentials, spaces and backslashes, so that there is one reading of it."""
-_USUAL_URL = re.compile(r"https?://[A-Za-z0-9._-]{1,253}/[!\"$-\[\]^-~]*", re.ASCII)
+USUAL_URL = r"https?://[A-Za-z0-9._-]{1,253}/[!\"$-\[\]^-~]{0,1700}"
 """One of those that need no further look: without a port, an address in brackets, a fragment."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|///")
 """What `urljoin` takes for a path of the same host when the host is missing, and others don't."""
+_USUAL_NAME = re.compile(
+    r"([A-Za-z0-9][A-Za-z0-9._+!~]*)-([A-Za-z0-9._+!~]+)"
+    r"(?:\.tar\.gz|-([A-Za-z0-9_.]+)-[A-Za-z0-9_.]+-[A-Za-z0-9_.]+\.whl)",
+    re.ASCII,
+)
+"""Sdists with one hyphen, wheels without build tag and variant: there is one reading of them."""
+_IS_USUAL_URL = re.compile(USUAL_URL, re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9._+%!~-]+", re.ASCII)
 """A part of a path that holds no parameter, query or fragment."""
 _PLAIN = re.compile(r"[!-\[\]^-~]*")
@@ -76,7 +89,7 @@ class Page:
     """Where the lines come from: `base_url` is what their URLs are relative to.
 
     `specifiers` remembers what was found of each Requires-Python, `folders` where each relative
-    folder of URLs is: a page has few of them.
+    folder of URLs is, `names` and `versions` what parts of filenames say: a page has few of them.
     """
 
     index: IndexName
@@ -86,15 +99,19 @@ class Page:
     now: datetime
     specifiers: dict[str, str | None] = field(default_factory=dict)
     folders: dict[str, str] = field(default_factory=dict)
+    names: dict[tuple[str | None, ...], DistributionName | None] = field(default_factory=dict)
+    versions: dict[tuple[str, str], Version | None] = field(default_factory=dict)
 
 
 def accept(listed: Listed, page: Page) -> UpstreamFile | Skipped:
     """Return the file that the line offers, or why it offers none."""
-    try:
-        filename = parse_filename(listed.filename)
-        told = parse_distribution_filename(filename, name=page.project)
-    except InvalidName as fault:
-        return skip(listed.filename, _explain(listed.filename, fault))
+    told = find_usual_name(listed.filename, page)
+    if told is None:
+        try:
+            told = parse_distribution_filename(parse_filename(listed.filename), name=page.project)
+        except InvalidName as fault:
+            return skip(listed.filename, _explain(listed.filename, fault))
+    filename = Filename(listed.filename)
     if told.project != page.project:
         return skip(filename, f"It belongs to another project, '{told.project}'")
     sha256 = find_sha256(listed.sha256)
@@ -115,14 +132,44 @@ def accept(listed: Listed, page: Page) -> UpstreamFile | Skipped:
         url=url,
         sha256=sha256,
         first_seen_at=page.now,
-        size_bytes=_find_size(listed.size_bytes),
-        uploaded_at=_find_time(listed.uploaded_at),
-        requires_python=_find_specifier(listed.requires_python, page.specifiers),
-        yank=None if listed.yank is None else Yank(clean(listed.yank.reason)),
+        size_bytes=find_size(listed.size_bytes),
+        uploaded_at=find_time(listed.uploaded_at),
+        requires_python=find_specifier(listed.requires_python, page.specifiers),
+        yank=find_yank(listed.yank),
         has_upstream_metadata=listed.has_metadata,
         metadata_sha256=find_sha256(listed.metadata_sha256) if listed.has_metadata else None,
-        provenance_url=_find_provenance(listed.provenance_url, page),
+        provenance_url=find_provenance(listed.provenance_url, page),
     )
+
+
+def find_usual_name(filename: str, page: Page) -> DistributionName | None:
+    """Return what the filename says; None for one that must be looked at more closely: it may be another project's."""
+    usual = _USUAL_NAME.fullmatch(filename)
+    if usual is None or len(filename) > LONGEST_FILENAME:
+        return None
+    parts = usual.groups()
+    if parts not in page.names:
+        page.names[parts] = _read_name(*parts, page=page)
+    return page.names[parts]
+
+
+def _read_name(name: str, version: str, python_tag: str | None, *, page: Page) -> DistributionName | None:
+    release = name, version
+    if release not in page.versions:
+        page.versions[release] = _find_version(name, version, project=page.project)
+    found = page.versions[release]
+    if found is None:
+        return None
+    if python_tag is None:
+        return DistributionName(page.project, found, PackageType.SDIST, "source")
+    return DistributionName(page.project, found, PackageType.WHEEL, python_tag)
+
+
+def _find_version(name: str, version: str, *, project: ProjectName) -> Version | None:
+    try:
+        return parse_version(version) if parse_project_name(name) == project else None
+    except InvalidName:
+        return None
 
 
 def skip(filename: str, reason: str) -> Skipped:
@@ -139,7 +186,7 @@ def clean(text: str, *, most: int = _LONGEST_REASON) -> str:
 
 def find_url(raw: str, page: Page) -> str | None:
     """Return the absolute http or https URL without fragment; None where there is none to ask."""
-    if _USUAL_URL.fullmatch(raw) and len(raw) <= _LONGEST_URL:
+    if _IS_USUAL_URL.fullmatch(raw):
         return raw
     text = raw.strip(" \t\r\n\f").partition("#")[0]
     if not text or len(text) > _LONGEST_URL or _NEVER_IN_URL.search(text):
@@ -174,8 +221,12 @@ def _is_url(text: str) -> bool:
 
 def find_sha256(raw: str | None) -> Sha256 | None:
     """Return the digest; None for what is not one."""
+    if not raw:
+        return None
+    if is_sha256(raw):
+        return Sha256(raw)
     try:
-        return parse_sha256(raw) if raw else None
+        return parse_sha256(raw)
     except InvalidName:
         return None
 
@@ -192,11 +243,17 @@ def _explain(filename: str, fault: InvalidName) -> str:
     return clean(fault.message)
 
 
-def _find_size(raw: int | None) -> int | None:
+def find_yank(told: Yank | None) -> Yank | None:
+    """Return the yank with a reason that is fit to be shown."""
+    return None if told is None else Yank(clean(told.reason))
+
+
+def find_size(raw: int | None) -> int | None:
+    """Return a size that a file can have."""
     return raw if raw is not None and 0 <= raw <= _LARGEST_SIZE else None
 
 
-def _find_time(raw: str | None) -> datetime | None:
+def find_time(raw: str | None) -> datetime | None:
     """Return the time in UTC, which is also meant where no zone is given (PEP 700: "UTC")."""
     if raw is None or len(raw) > _LONGEST_TIME:
         return None
@@ -209,7 +266,7 @@ def _find_time(raw: str | None) -> datetime | None:
         return None
 
 
-def _find_specifier(raw: str | None, known: dict[str, str | None]) -> str | None:
+def find_specifier(raw: str | None, known: dict[str, str | None]) -> str | None:
     """Return the specifier on one line; None for one that pip ignores too."""
     if not raw or len(raw) > _LONGEST_SPECIFIER:
         return None
@@ -223,7 +280,8 @@ def _find_specifier(raw: str | None, known: dict[str, str | None]) -> str | None
     return known[raw]
 
 
-def _find_provenance(raw: str | None, page: Page) -> str | None:
+def find_provenance(raw: str | None, page: Page) -> str | None:
+    """Return the URL, unless it is a downgrade from https or none at all."""
     url = find_url(raw, page) if raw else None
     is_downgrade = url is not None and page.url.startswith("https:") and not url.startswith("https:")
     return None if is_downgrade else url

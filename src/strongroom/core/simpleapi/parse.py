@@ -19,9 +19,10 @@ from strongroom.core.mirrored import Skipped, UpstreamFile, UpstreamPage
 from strongroom.core.model import ProjectStatus, Yank
 from strongroom.core.names import Filename, IndexName, ProjectName
 from strongroom.core.simpleapi.contents import MOST_FILES, Contents, bad_page, too_many
-from strongroom.core.simpleapi.listed import Listed, Page, accept, clean
+from strongroom.core.simpleapi.listed import Page, clean
 from strongroom.core.simpleapi.parse_html import read_html
 from strongroom.core.simpleapi.parse_json import read_json
+from strongroom.core.simpleapi.usual_lines import accept_all
 
 _JSON_TYPES = frozenset(
     {"application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.latest+json", "application/json"}
@@ -67,7 +68,7 @@ def parse_page(answer: Answer, *, index: IndexName, project: ProjectName, now: d
     """Return the page that the answer holds; raises `UpstreamFault` where it holds none (PEP 503, 691)."""
     contents = _read(answer)
     page = Page(index=index, project=project, url=answer.url, base_url=contents.base_url or answer.url, now=now)
-    files, skipped = _choose(accept(line, page) if isinstance(line, Listed) else line for line in contents.lines)
+    files, skipped = _choose(accept_all(contents.lines, page))
     status = _read_status(contents.status)
     return UpstreamPage(
         index=index,

@@ -23,21 +23,23 @@ _NULL = msgspec.Raw(b"null")
 
 
 class _Hashes(msgspec.Struct, gc=False):
-    # Any, here and below: what upstreams write is judged line by line.
-    sha256: Any = None
+    sha256: str | None = None
 
 
-class _Line(msgspec.Struct, rename="kebab"):
-    """A file's line in the shape that nearly all have; what does not fit is read field by field."""
+class _Line(msgspec.Struct, rename="kebab", gc=False):
+    """A file's line in the shape that nearly all have; what does not fit is read field by field.
+
+    Any: what upstreams write there is judged line by line.
+    """
 
     filename: str
     url: str
     hashes: _Hashes
-    requires_python: Any = None
-    yanked: Any = None
-    upload_time: Any = None
+    requires_python: str | None = None
+    yanked: bool | str | None = None
+    upload_time: str | None = None
     size: Any = None
-    provenance: Any = None
+    provenance: str | None = None
     core_metadata: Any = None
     dist_info_metadata: Any = None
     data_dist_info_metadata: Any = None
@@ -92,14 +94,14 @@ def _read_usual_line(line: _Line) -> Listed:
     return Listed(
         line.filename,
         line.url,
-        _text(line.hashes.sha256),
-        _text(line.requires_python),
-        _read_yank(line.yanked),
-        metadata is True or isinstance(metadata, dict),
+        line.hashes.sha256,
+        line.requires_python,
+        _read_yank(line.yanked) if line.yanked else None,
+        metadata is not None and (metadata is True or isinstance(metadata, dict)),
         pick_hash(metadata) if isinstance(metadata, dict) else None,
-        _text(line.upload_time),
+        line.upload_time,
         line.size if type(line.size) is int else None,
-        _text(line.provenance),
+        line.provenance,
     )
 
 

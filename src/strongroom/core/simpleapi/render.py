@@ -63,16 +63,20 @@ class _Status(msgspec.Struct, omit_defaults=True):
     reason: str | None = None
 
 
-class _File(msgspec.Struct, omit_defaults=True, rename="kebab"):
+class _Hashes(msgspec.Struct, gc=False):
+    sha256: str
+
+
+class _File(msgspec.Struct, omit_defaults=True, rename="kebab", gc=False):
     filename: str
     url: str
-    hashes: dict[str, str]
+    hashes: _Hashes
     yanked: bool | str
     size: int | None = None
-    upload_time: str | None = None
+    upload_time: datetime | str | None = None
     requires_python: str | None = None
-    core_metadata: dict[str, str] | Literal[True] | None = None
-    dist_info_metadata: dict[str, str] | Literal[True] | None = None
+    core_metadata: _Hashes | Literal[True] | None = None
+    dist_info_metadata: _Hashes | Literal[True] | None = None
     provenance: str | None = None
 
 
@@ -114,22 +118,30 @@ def _status_json(page: ProjectPage) -> _Status | None:
 
 
 def _file_json(file: Offered, links: Links) -> _File:
-    metadata: dict[str, str] | Literal[True] | None = None
+    metadata: _Hashes | Literal[True] | None = None
     if file.serves_metadata:
-        metadata = {"sha256": file.metadata_sha256} if file.metadata_sha256 else True
+        metadata = _Hashes(file.metadata_sha256) if file.metadata_sha256 else True
+    # By position: a page has thousands of files, and names cost half as much again.
     return _File(
-        filename=file.filename,
-        url=_file_url(file, links),
-        hashes={"sha256": file.sha256},
+        file.filename,
+        _file_url(file, links),
+        _Hashes(file.sha256),
         # PEP 691: "either a boolean ... or an arbitrary, but non-empty, string".
-        yanked=False if file.yank is None else file.yank.reason or True,
-        size=file.size_bytes,
-        upload_time=None if file.uploaded_at is None else render_upload_time(file.uploaded_at),
-        requires_python=file.requires_python or None,
-        core_metadata=metadata,
-        dist_info_metadata=metadata,
-        provenance=_provenance_url(file, links),
+        False if file.yank is None else file.yank.reason or True,
+        file.size_bytes,
+        _time_json(file.uploaded_at),
+        file.requires_python or None,
+        metadata,
+        metadata,
+        _provenance_url(file, links),
     )
+
+
+def _time_json(moment: datetime | None) -> datetime | str | None:
+    """Return what becomes `render_upload_time`'s text: msgspec writes that itself, unless a second is full."""
+    if moment is None or (moment.microsecond and moment.tzinfo is UTC):
+        return moment
+    return render_upload_time(moment)
 
 
 def _list_json(projects: ProjectList) -> bytes:

@@ -89,6 +89,13 @@ class Arrival:
             await self._news.wait()
         return self if self._is_open else self._outcome()
 
+    async def verified(self) -> None:
+        """Wait until all bytes are here, with the promised digest; raises `UpstreamFault`, `StorageFault`."""
+        while not (self._is_verified or self._is_over):
+            await self._news.wait()
+        if not self._is_verified:
+            self._outcome()
+
     async def stored(self) -> Copy:
         """Wait until the file is verified and stored; raises `UpstreamFault`, `StorageFull`, `StorageFault`."""
         while not self._is_over:

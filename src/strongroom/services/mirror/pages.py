@@ -99,6 +99,7 @@ class PageMirror:
         """Stop asking, and write down what is not written yet."""
         for flights in (self._renewals, self._fetches, self._recalls):
             await flights.close()
+        await self._parts.pages.close()
         await self._saver.close()
 
     async def _ask(self, index: Index, project: ProjectName, *, kept: UpstreamPage | None) -> UpstreamPage:
@@ -150,7 +151,7 @@ class PageMirror:
         match answer:
             case PageBody():
                 async with self._large[address.index] if len(answer.content) > LARGE_BYTES else nullcontext():
-                    page = await read_page(answer, kept, address=address, now=now)
+                    page = await read_page(self._parts.pages, answer, kept=kept, address=address, now=now)
             case Missing():
                 page = read_absence(kept, address=address, now=now)
             case Unchanged():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from strongroom.core.errors import UpstreamFault
 from strongroom.core.model import Index
 from strongroom.core.upstream import Upstream
-from strongroom.ports import Blobs, Catalog, Clock, Origin, Remover, Seals, Secrets, UpstreamClient
+from strongroom.ports import Blobs, Catalog, Clock, Origin, PageReader, Remover, Seals, Secrets, UpstreamClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Parts:
     clock: Clock
     secrets: Secrets
     remover: Remover
+    pages: PageReader
     offline: bool = False
 
     def is_offline(self, index: Index) -> bool:

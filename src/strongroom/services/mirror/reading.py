@@ -1,7 +1,7 @@
 """What is known of a project after the upstream answered: its answer laid over what was known before.
 
-Long pages are read in a thread, so that the others do not wait. Does not fetch, keep or
-judge anything; how a page is read is `core/simpleapi/parse.py`.
+Does not fetch, keep or judge anything; how a page is read is `core/simpleapi/parse.py`, and
+where, `ports.PageReader`.
 """
 
 from __future__ import annotations
@@ -13,19 +13,33 @@ from datetime import datetime
 
 from strongroom.core.errors import UpstreamFault
 from strongroom.core.mirrored import UpstreamPage
-from strongroom.core.simpleapi.parse import merge_page, parse_page
-from strongroom.ports import PageBody
+from strongroom.core.simpleapi.parse import merge_page
+from strongroom.ports import PageBody, PageReader
 from strongroom.services.mirror.memory import Address
 
-_IN_THREAD_BYTES = 8 * 1024
+_SHORT_FILES = 200
 _log = logging.getLogger(__name__)
 
 
-async def read_page(answer: PageBody, kept: UpstreamPage | None, *, address: Address, now: datetime) -> UpstreamPage:
+async def read_page(
+    reader: PageReader, answer: PageBody, *, kept: UpstreamPage | None, address: Address, now: datetime
+) -> UpstreamPage:
     """Return the page that came, with what is known of earlier ones; raises `UpstreamFault`."""
-    if len(answer.content) <= _IN_THREAD_BYTES:
-        return _read(answer, kept, address=address, now=now)
-    return await asyncio.to_thread(_read, answer, kept, address=address, now=now)
+    try:
+        latest = await reader.read(answer, index=address.index, project=address.project, now=now)
+        if kept is None or len(kept.files) <= _SHORT_FILES:
+            return _lay_over(kept, latest, now=now)
+        return await asyncio.to_thread(_lay_over, kept, latest, now=now)
+    except UpstreamFault:
+        raise
+    except Exception as fault:  # whatever a page does to its reader, those with a kept one are served
+        fields = {"index": address.index, "project": address.project}
+        _log.exception("an upstream page could not be read", extra={"fields": fields})
+        raise UpstreamFault(
+            "upstream-page",
+            f"The upstream's page of '{address.project}' cannot be read",
+            "This is a fault of Strongroom; its log says more.",
+        ) from fault
 
 
 def read_absence(kept: UpstreamPage | None, *, address: Address, now: datetime) -> UpstreamPage:
@@ -52,19 +66,7 @@ def read_confirmation(kept: UpstreamPage | None, *, address: Address, now: datet
     return replace(kept, fetched_at=now)
 
 
-def _read(answer: PageBody, kept: UpstreamPage | None, *, address: Address, now: datetime) -> UpstreamPage:
-    try:
-        latest = parse_page(answer, index=address.index, project=address.project, now=now)
-        page = merge_page(kept, latest, now=now)
-    except UpstreamFault:
-        raise
-    except Exception as fault:  # whatever a page does to its reader, those with a kept one are served
-        fields = {"index": address.index, "project": address.project}
-        _log.exception("an upstream page could not be read", extra={"fields": fields})
-        raise UpstreamFault(
-            "upstream-page",
-            f"The upstream's page of '{address.project}' cannot be read",
-            "This is a fault of Strongroom; its log says more.",
-        ) from fault
+def _lay_over(kept: UpstreamPage | None, latest: UpstreamPage, *, now: datetime) -> UpstreamPage:
+    page = merge_page(kept, latest, now=now)
     confirmed = replace(kept, fetched_at=now) if kept is not None else None
     return confirmed if confirmed is not None and page == confirmed else page

@@ -206,6 +206,8 @@ class Sidecars:
         if not _is_wheel(wanted.file):
             return None
         opened = await self._open_file(wanted.index, wanted.file)
+        if not isinstance(opened, Copy) and _is_short(wanted):
+            return Found(await _read_arrived(wanted.file, opened))
         copy = opened if isinstance(opened, Copy) else await opened.stored()
         return Found(await self._read_stored(copy))
 
@@ -245,6 +247,20 @@ class Sidecars:
             return replace(copy, provenance_sha256=sha256)
 
         return Keeping(sha256, store=lambda: self._parts.blobs.put(content), change=change)
+
+
+async def _read_arrived(file: UpstreamFile, arriving: Arriving) -> bytes:
+    """Read METADATA as soon as the bytes are the promised ones, while they are being stored."""
+    await arriving.verified()
+    content = b"".join([chunk async for chunk in arriving.chunks()])
+
+    async def read(start: int, length: int) -> Part:
+        start = max(len(content) + start, 0) if start < 0 else start
+        return Part(content[start : start + length], start, len(content))
+
+    found = await read_by_ranges(file.filename, read)
+    assert found is not None  # memory has ranges of everything
+    return found
 
 
 def metadata_url(url: str) -> str:

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, false, insert, select, update
 
-from strongroom.adapters.sql.page_content import decode_content, encode_content
 from strongroom.adapters.sql.rows import AnyRow, save_row
 from strongroom.adapters.sql.schema import upstream_pages as pages
 from strongroom.core.mirrored import UpstreamPage
 from strongroom.core.names import IndexName, ProjectName
+from strongroom.core.page_content import decode_content, encode_content
 
 _IS_OF_INDEX = pages.c.index_name == bindparam("index_key")
 _IS_OF_PROJECT = pages.c.project_name == bindparam("project_key")
