@@ -39,16 +39,18 @@ class FakeArriving:
         """Yield all pieces but the last; the last one once it is released."""
         for piece in self.pieces[:-1]:
             yield piece
+        await self.verified()
+        yield self.pieces[-1]
+
+    async def verified(self) -> None:
+        """Wait until it is released."""
         await self.released.wait()
         if self.fault is not None:
             raise self.fault
-        yield self.pieces[-1]
 
     async def stored(self) -> Copy:
         """Return the copy once it is released."""
-        await self.released.wait()
-        if self.fault is not None:
-            raise self.fault
+        await self.verified()
         return self.copy
 
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from strongroom.adapters.inspector import child
-from strongroom.adapters.inspector.frames import (
+from strongroom.adapters.inspector.frames import frame, read_frame
+from strongroom.adapters.inspector.messages import (
     Job,
     Passed,
     Refused,
     Unreadable,
     decode_answer,
-    encode_frame,
+    encode,
     from_answer,
-    read_frame,
     to_answer,
 )
 from strongroom.core.archive import Inspected
@@ -50,7 +50,7 @@ def test_serves_until_the_pipe_closes(tmp_path: Path, monkeypatch: pytest.Monkey
     jobs = [job_of(path), job_of(path, "demo-2.0-py3-none-any.whl"), job_of(tmp_path / "gone")]
     answers = io.BytesIO()
 
-    child.serve(io.BytesIO(b"".join(encode_frame(job) for job in jobs)), answers)
+    child.serve(io.BytesIO(b"".join(frame(encode(job)) for job in jobs)), answers)
 
     answers.seek(0)
     passed, refused, unreadable = (decode_answer(read_frame(answers) or b"") for _ in jobs)
@@ -63,16 +63,16 @@ def test_serves_until_the_pipe_closes(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_cut_frame_is_the_end() -> None:
     """A frame that the server did not finish is not taken for one."""
-    frame = encode_frame(Job("a", "b", 1))
+    framed = frame(encode(Job("a", "b", 1)))
 
-    assert read_frame(io.BytesIO(frame[:-1])) is None
-    assert read_frame(io.BytesIO(frame[:3])) is None
+    assert read_frame(io.BytesIO(framed[:-1])) is None
+    assert read_frame(io.BytesIO(framed[:3])) is None
 
 
 @pytest.mark.parametrize("outcome", [Refuse("a", "b", "c"), Inspected(b"\xff", PackageType.SDIST, "source")])
 def test_outcomes_travel_unchanged(outcome: Inspected | Refuse) -> None:
     """What the gate said arrives as it was, bytes included."""
-    body = read_frame(io.BytesIO(encode_frame(to_answer(outcome))))
+    body = read_frame(io.BytesIO(frame(encode(to_answer(outcome)))))
 
     answer = decode_answer(body or b"")
     assert not isinstance(answer, Unreadable)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.adapters.inspector import process as process_module
+from strongroom.adapters.inspector import child_process
 from strongroom.adapters.inspector.inline import InlineInspector
 from strongroom.adapters.inspector.process import Budget, ProcessInspector
 from strongroom.core.archive import Inspected
@@ -315,7 +315,7 @@ def test_a_child_that_ignores_the_end_is_killed(tmp_path: Path, monkeypatch: pyt
 
     async def scenario() -> None:
         path = written(tmp_path, Wheel().build())
-        monkeypatch.setattr(process_module, "_CLOSING_SECONDS", 0.2)
+        monkeypatch.setattr(child_process, "_CLOSING_SECONDS", 0.2)
         inspector = ProcessInspector()
         await ask(inspector, path)
         (child,) = inspector._children

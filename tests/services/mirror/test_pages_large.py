@@ -10,7 +10,7 @@ import pytest
 
 from strongroom.core.mirrored import UpstreamPage
 from strongroom.core.names import IndexName, parse_project_name
-from strongroom.ports import PageBody
+from strongroom.ports import PageBody, PageReader
 from strongroom.services.mirror import pages as module
 from strongroom.services.mirror.memory import Address
 from strongroom.services.mirror.pages import PageMirror
@@ -30,7 +30,7 @@ class SlowReader:
         self.gate = asyncio.Event()
 
     async def read(
-        self, _answer: PageBody, _kept: UpstreamPage | None, *, address: Address, now: datetime
+        self, _reader: PageReader, _answer: PageBody, *, kept: UpstreamPage | None, address: Address, now: datetime
     ) -> UpstreamPage:
         """Wait for the gate, and return a page without files."""
         self.running[address.index] += 1

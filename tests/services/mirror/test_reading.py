@@ -10,9 +10,10 @@ from typing import cast
 
 import pytest
 
+from strongroom.adapters.inspector.pages import InlinePages
 from strongroom.core.errors import UpstreamFault, UpstreamTimeout
 from strongroom.core.mirrored import UpstreamPage
-from strongroom.ports import PageBody
+from strongroom.ports import PageBody, PageReader
 from strongroom.services.mirror.breaker import PAUSE, Breakers
 from strongroom.services.mirror.flights import Flights
 from strongroom.services.mirror.memory import Address
@@ -35,9 +36,15 @@ def a_body(files: int) -> PageBody:
     return PageBody(content, "application/vnd.pypi.simple.v1+json", f"{UPSTREAM_URL}demo/")
 
 
-def read(body: PageBody, kept: UpstreamPage | None = None) -> UpstreamPage:
-    """Read an answer a second after the start."""
-    return asyncio.run(read_page(body, kept, address=ADDRESS, now=START + timedelta(seconds=1)))
+def read(
+    body: PageBody,
+    kept: UpstreamPage | None = None,
+    *,
+    after: timedelta = timedelta(seconds=1),
+    reader: PageReader | None = None,
+) -> UpstreamPage:
+    """Read an answer that came so long after the start."""
+    return asyncio.run(read_page(reader or InlinePages(), body, kept=kept, address=ADDRESS, now=START + after))
 
 
 @pytest.mark.parametrize("files", [3, 2000], ids=["short", "long"])
@@ -45,7 +52,7 @@ def test_a_page_is_read_and_laid_over_the_one_before(files: int) -> None:
     """Short or long: what says the same is the page of before, confirmed, with the very same files."""
     first = read(a_body(files))
     assert len(first.files) == files
-    again = asyncio.run(read_page(a_body(files), first, address=ADDRESS, now=START + timedelta(days=1)))
+    again = read(a_body(files), first, after=timedelta(days=1))
     assert again == replace(first, fetched_at=START + timedelta(days=1))
     assert again.files is first.files
     more = read(a_body(files + 1), first)
