@@ -7,8 +7,9 @@ says of a file (`Offered`). Does not decide which of them show (`screening.py`,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 from packaging.version import Version
@@ -72,11 +73,18 @@ class Skipped:
     reason: str
 
 
+class Packed(NamedTuple):
+    """The stored form of what stands on a page, and the fields that it was made of."""
+
+    content: bytes
+    made_of: tuple[ProjectStatus, str | None, tuple[UpstreamFile, ...], tuple[Skipped, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class UpstreamPage:
     """The page of a project as an upstream gave it, or (`is_missing`) that it has none.
 
-    `fetched_at` is when the upstream last confirmed it.
+    `fetched_at` is when the upstream last confirmed it. `packed` is its stored form, where that was made already.
     """
 
     index: IndexName
@@ -88,6 +96,7 @@ class UpstreamPage:
     status_reason: str | None = None
     files: tuple[UpstreamFile, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    packed: Packed | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,11 @@ class PageContent(msgspec.Struct, frozen=True):
 
 def encode_content(page: UpstreamPage) -> bytes:
     """Return the stored form of what stands on the page."""
-    content = PageContent(page.status, page.status_reason, page.files, page.skipped)
-    return zstd.compress(msgspec.json.encode(content, enc_hook=_encode_version), _ZSTD_LEVEL)
+    fields = page.status, page.status_reason, page.files, page.skipped
+    if page.packed is not None and page.packed.made_of == fields:
+        return page.packed.content
+    content = PageContent(*fields)
+    return zstd.compress(msgspec.json.encode(content, enc_hook=_VersionWriter()), _ZSTD_LEVEL)
 
 
 def decode_content(stored: bytes) -> PageContent:
@@ -44,11 +47,20 @@ def decode_content(stored: bytes) -> PageContent:
     return _DECODER.decode(zstd.decompress(stored))
 
 
-def _encode_version(value: object) -> str:
-    """Versions are the only values that msgspec does not know by itself."""
-    if isinstance(value, Version):
-        return str(value)
-    raise TypeError(f"a page holds no {type(value).__name__}")
+class _VersionWriter:
+    """Writes each version once: the files of a release share one, and its text is slow to make."""
+
+    def __init__(self) -> None:
+        self._written: dict[int, str] = {}
+
+    def __call__(self, value: object) -> str:
+        """Versions are the only values that msgspec does not know by itself."""
+        written = self._written.get(id(value))
+        if written is None:
+            if not isinstance(value, Version):
+                raise TypeError(f"a page holds no {type(value).__name__}")
+            written = self._written[id(value)] = str(value)
+        return written
 
 
 @lru_cache(_MOST_VERSIONS)

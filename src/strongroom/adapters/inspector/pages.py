@@ -24,7 +24,7 @@ from strongroom.adapters.inspector.page_messages import (
     encode,
 )
 from strongroom.core.errors import Unavailable, UpstreamFault
-from strongroom.core.mirrored import UpstreamPage
+from strongroom.core.mirrored import Packed, UpstreamPage
 from strongroom.core.names import IndexName, ProjectName
 from strongroom.core.page_content import decode_content
 from strongroom.core.simpleapi.parse import parse_page
@@ -121,4 +121,5 @@ def _unpack(packed: bytes, job: PageJob) -> UpstreamPage:
         status_reason=content.status_reason,
         files=content.files,
         skipped=content.skipped,
+        packed=Packed(packed, (content.status, content.status_reason, content.files, content.skipped)),
     )
