@@ -149,11 +149,12 @@ def find_usual_name(filename: str, page: Page) -> DistributionName | None:
         return None
     parts = usual.groups()
     if parts not in page.names:
-        page.names[parts] = _read_name(*parts, page=page)
+        page.names[parts] = _read_name(usual, page)
     return page.names[parts]
 
 
-def _read_name(name: str, version: str, python_tag: str | None, *, page: Page) -> DistributionName | None:
+def _read_name(usual: re.Match[str], page: Page) -> DistributionName | None:
+    name, version, python_tag = usual.groups()
     release = name, version
     if release not in page.versions:
         page.versions[release] = _find_version(name, version, project=page.project)

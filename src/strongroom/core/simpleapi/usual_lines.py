@@ -80,10 +80,16 @@ def _accept_usual(
 
 
 def _are_digests(sha256s: Sequence[str | None]) -> bool:
-    return all(sha256s) and _SHA256S.fullmatch("\n".join((*map(str, sha256s), ""))) is not None
+    return all(sha256s) and _is_column(_SHA256S, [str(sha256) for sha256 in sha256s])
 
 
 def _are_urls(urls: Sequence[str], page: Page) -> bool:
     """Return whether all are usual ones, over https if the page came so."""
-    pattern = _HTTPS_URLS if page.url.startswith("https:") else _URLS
-    return pattern.fullmatch("\n".join((*urls, ""))) is not None
+    return _is_column(_HTTPS_URLS if page.url.startswith("https:") else _URLS, urls)
+
+
+def _is_column(pattern: re.Pattern[str], values: Sequence[str]) -> bool:
+    """Return whether the pattern, of which each line is one value, fits all of them."""
+    text = "\n".join((*values, ""))
+    # Counted, because a value that holds a line break could pass for two good ones.
+    return text.count("\n") == len(values) and pattern.fullmatch(text) is not None
