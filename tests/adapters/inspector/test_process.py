@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ import pytest
 
 from strongroom.adapters.inspector import child_process
 from strongroom.adapters.inspector.inline import InlineInspector
+from strongroom.adapters.inspector.messages import Unreadable, encode
 from strongroom.adapters.inspector.process import Budget, ProcessInspector
 from strongroom.core.archive import Inspected
 from strongroom.core.errors import StorageFault, Unavailable
@@ -23,6 +24,7 @@ from strongroom.core.model import PackageType
 from strongroom.core.names import Filename
 from strongroom.core.policy import Refuse
 from strongroom.ports import Inspector
+from tests.adapters.inspector.children import BABBLER, CRASHER, SHOUTER, SLEEPER, answering, instead
 from tests.archives import MALFORMED_SDISTS, MALFORMED_WHEELS, Sample, Sdist, Wheel, metadata_of
 from tests.archives.zips import build_zip
 
@@ -31,10 +33,6 @@ WHEEL = Wheel().filename
 MOST_CPU_SECONDS = 4.0
 """Processor time with the child's start. A busy machine counts double: on an idle one all stay below 2."""
 
-SLEEPER = "import sys, time; sys.stdin.buffer.read(1); time.sleep(60)"
-CRASHER = "import sys; sys.stdin.buffer.read(1); sys.exit(3)"
-BABBLER = "import sys; sys.stdin.buffer.read(1); sys.stdout.write('\\0\\0\\0\\1x'); sys.stdout.flush(); input()"
-SHOUTER = "import sys; sys.stdin.buffer.read(1); sys.stdout.buffer.write(b'\\xff' * 8); sys.stdout.flush(); input()"
 SPINNER = (
     "import resource, sys; sys.stdin.buffer.read(1); resource.setrlimit(resource.RLIMIT_CPU, (1, 9))\nwhile True: pass"
 )
@@ -60,16 +58,6 @@ def written(folder: Path, archive: bytes, *, name: str = "upload") -> Path:
 async def ask(inspector: Inspector, path: Path, *, filename: Filename = WHEEL) -> Inspected | Refuse:
     """Ask about a small file."""
     return await inspector.inspect(path, filename, size_bytes=1000)
-
-
-def instead(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """Let children run a script instead of the gate."""
-    start: Callable[..., Awaitable[asyncio.subprocess.Process]] = asyncio.create_subprocess_exec
-
-    async def start_script(program: str, *_: str, **options: object) -> asyncio.subprocess.Process:
-        return await start(program, "-I", "-c", script, **options)
-
-    monkeypatch.setattr(asyncio, "create_subprocess_exec", start_script)
 
 
 def children_of(inspector: ProcessInspector) -> list[int]:
@@ -212,6 +200,7 @@ def test_large_files_need_little_memory(tmp_path: Path) -> None:
         (CRASHER, "archive-inspection-failed"),
         (BABBLER, "archive-inspection-failed"),
         (SHOUTER, "archive-inspection-failed"),
+        (answering(encode(Unreadable("x"))[:-1] + b"\xff"), "archive-inspection-failed"),
         (SPINNER, "archive-too-expensive"),
     ],
 )

@@ -64,7 +64,8 @@ class ProcessPages:
         """Return what the page says; raises `UpstreamFault` for what is no page, `PageReadingFailed`."""
         if len(body.content) <= SHORT_BYTES:
             return parse_page(body, index=index, project=project, now=now)
-        job = PageJob(body.content, body.content_type, body.url, body.etag, index, project, now)
+        content_type = body.content_type.encode(errors="replace").decode()  # a header may hold bytes that are no text
+        job = PageJob(body.content, content_type, body.url, body.etag, index, project, now)
         try:
             answer = await self._ask(job)
         except Unavailable as fault:
@@ -94,11 +95,11 @@ class ProcessPages:
                 async with asyncio.timeout(_SECONDS):
                     body = await child.ask(encode(job))
                 return None if body is None else decode_answer(body)
-            except (TimeoutError, msgspec.DecodeError):
+            except (TimeoutError, msgspec.DecodeError, UnicodeDecodeError):
                 child.is_ready = False
                 return None
             finally:
-                if not child.is_ready:
+                if self._is_closed or not child.is_ready:
                     self._child = None
                     await child.end()
 

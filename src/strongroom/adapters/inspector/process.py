@@ -106,7 +106,7 @@ class ProcessInspector:
         body = await child.ask(encode(job))
         try:
             return None if body is None else decode_answer(body)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             child.is_ready = False
             return None
 
