@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from datetime import timedelta
+import threading
+from datetime import datetime, timedelta
 from typing import cast
 
 import pytest
 
-from strongroom.adapters.inspector.pages import InlinePages
+from strongroom.adapters.inspector.pages import InlinePages, PageReadingFailed
 from strongroom.core.errors import UpstreamFault, UpstreamTimeout
 from strongroom.core.mirrored import UpstreamPage
+from strongroom.core.names import IndexName, ProjectName
+from strongroom.core.simpleapi import parse
+from strongroom.core.simpleapi.parse import merge_page
 from strongroom.ports import PageBody, PageReader
+from strongroom.services.mirror import reading
 from strongroom.services.mirror.breaker import PAUSE, Breakers
 from strongroom.services.mirror.flights import Flights
 from strongroom.services.mirror.memory import Address
@@ -69,6 +74,90 @@ def test_whatever_a_page_does_to_its_reader_is_a_fault_of_the_upstream(caplog: p
     with pytest.raises(UpstreamFault):
         read(PageBody(b"{}", "application/json", UPSTREAM_URL))
     assert not caplog.records
+
+
+class FailingReader(InlinePages):
+    """A reader that raises."""
+
+    def __init__(self, fault: Exception) -> None:
+        self.fault = fault
+
+    async def read(self, body: PageBody, *, index: IndexName, project: ProjectName, now: datetime) -> UpstreamPage:
+        """Raise."""
+        raise self.fault
+
+
+@pytest.mark.parametrize("fault", [PageReadingFailed("its process ended"), KeyError("x"), MemoryError(), OSError("x")])
+@pytest.mark.parametrize("has_kept", [False, True], ids=["nothing kept", "a page kept"])
+def test_a_reader_may_raise_anything(*, fault: Exception, has_kept: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """It becomes one fault, with a cause and a hint, and the log has the traceback and whose page it was."""
+    kept = read(a_body(1)) if has_kept else None
+    with pytest.raises(UpstreamFault, match="page of 'demo' cannot be read") as raised:
+        read(a_body(3), kept, reader=FailingReader(fault))
+    assert (raised.value.code, raised.value.__cause__) == ("upstream-page", fault)
+    assert "log" in raised.value.hint
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert (record.levelno, record.exc_info[1]) == (logging.ERROR, fault)
+    assert record.__dict__["fields"] == {"index": PUBLIC, "project": DEMO}
+
+
+def test_a_fault_of_the_upstream_travels_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    """The reader has judged the page: the same object, and nothing to log."""
+    with pytest.raises(UpstreamFault) as raised:
+        read(a_body(3), reader=FailingReader(SILENCE))
+    assert raised.value is SILENCE
+    assert not caplog.records
+
+
+def test_who_stops_asking_is_not_told_of_a_fault(caplog: pytest.LogCaptureFixture) -> None:
+    """A cancellation is none."""
+
+    class Waiting(InlinePages):
+        async def read(self, body: PageBody, *, index: IndexName, project: ProjectName, now: datetime) -> UpstreamPage:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    async def scene() -> None:
+        asking = asyncio.create_task(read_page(Waiting(), a_body(1), kept=None, address=ADDRESS, now=START))
+        await asyncio.sleep(0)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    asyncio.run(scene())
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(("files", "is_beside"), [(200, False), (201, True)])
+def test_long_kept_pages_are_laid_over_beside_the_event_loop(
+    *, files: int, is_beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is merged with many files takes long, so others have their turns meanwhile."""
+    kept = read(a_body(files))
+    threads: list[bool] = []
+
+    def merge(*arguments: UpstreamPage, now: datetime) -> UpstreamPage:
+        threads.append(threading.current_thread() is not threading.main_thread())
+        return merge_page(*arguments, now=now)
+
+    monkeypatch.setattr(reading, "merge_page", merge)
+    assert len(read(a_body(3), kept).files) == files
+    assert threads == [is_beside]
+
+
+def test_a_fault_of_merging_is_the_upstream_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that grows by other names at each look is refused, in the thread as well."""
+    monkeypatch.setattr(parse, "MOST_FILES", 210)
+    kept = read(a_body(205))
+    with pytest.raises(UpstreamFault) as raised:
+        read(renamed(a_body(10)), kept)
+    assert raised.value.code == "upstream-page-too-long"
+
+
+def renamed(body: PageBody) -> PageBody:
+    """Return the page with files that are called otherwise."""
+    return replace(body, content=body.content.replace(b"demo-", b"demo-1."))
 
 
 @pytest.mark.parametrize("kept", [None, a_missing_page()], ids=["nothing", "a missing page"])
