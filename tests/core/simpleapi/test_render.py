@@ -7,8 +7,10 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from html.parser import HTMLParser
+from zoneinfo import ZoneInfo
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +18,7 @@ from strongroom.core.model import File, ProjectStatus, Yank
 from strongroom.core.pages import ProjectPage, make_project_list, make_project_page
 from strongroom.core.simpleapi.negotiate import PageType
 from strongroom.core.simpleapi.render import Links, render_project_list, render_project_page, render_upload_time
-from tests.factories import MAIN, a_file, a_project, sha256_of
+from tests.factories import MAIN, a_file, a_project, an_upstream_file, sha256_of
 
 LINKS = Links("../../files/")
 WHEEL = replace(
@@ -178,6 +180,43 @@ def test_pep_700_upload_times_are_utc_with_microseconds(moment: datetime) -> Non
     text = render_upload_time(moment)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", text)
     assert datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC) == moment
+
+
+ZONES = st.sampled_from([UTC, ZoneInfo("UTC"), timezone(timedelta(0)), timezone(timedelta(hours=-7, minutes=-1))])
+
+
+@given(
+    st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=ZONES),  # noqa: DTZ001 - hypothesis wants a naive bound
+    st.booleans(),
+)
+def test_pep_700_the_page_has_the_same_upload_time(moment: datetime, is_full_second: bool) -> None:  # noqa: FBT001 - hypothesis fills it by position
+    """Whoever writes it, and whatever its zone: also a full second has its six zeros, and UTC is a Z."""
+    moment = moment.replace(microsecond=0) if is_full_second else moment
+    page = a_page(replace(a_file(), uploaded_at=moment))
+    assert one_file(page)["upload-time"] == render_upload_time(moment)
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (datetime(2026, 1, 5, 12, 0, tzinfo=UTC), "2026-01-05T12:00:00.000000Z"),
+        (datetime(2026, 1, 5, 12, 0, 0, 1, UTC), "2026-01-05T12:00:00.000001Z"),
+        (datetime(2026, 1, 5, 12, 0, 0, 120_000, UTC), "2026-01-05T12:00:00.120000Z"),
+        (datetime(2026, 1, 5, 12, 0, 0, 1, ZoneInfo("UTC")), "2026-01-05T12:00:00.000001Z"),
+        (datetime(2026, 1, 5, 12, 0, 0, 1, timezone(timedelta(hours=5, minutes=30))), "2026-01-05T06:30:00.000001Z"),
+        (datetime(987, 1, 5, 12, 0, 0, 1, UTC), "0987-01-05T12:00:00.000001Z"),
+    ],
+)
+def test_pep_700_an_upload_time_is_written_out(moment: datetime, text: str) -> None:
+    """The function and the page, letter by letter."""
+    assert render_upload_time(moment) == text
+    assert one_file(a_page(replace(a_file(), uploaded_at=moment)))["upload-time"] == text
+
+
+def test_an_unknown_upload_time_is_left_out() -> None:
+    """An upstream of PEP 691's first version says none."""
+    file = an_upstream_file("demo-1.0-py3-none-any.whl", uploaded_at=None)
+    assert "upload-time" not in one_file(replace(a_page(), files=(file,)))
 
 
 @given(TEXT, TEXT, TEXT)
