@@ -1,14 +1,17 @@
-"""Upstreams' pages, short and long, with all that a page can say."""
+"""Upstreams' pages, short and long, with all that a page can say; and scenes with their reader."""
 
 from __future__ import annotations
 
+import asyncio
 import html
 import json
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-from strongroom.adapters.inspector.pages import SHORT_BYTES
+from strongroom.adapters.inspector.pages import SHORT_BYTES, ProcessPages
 from strongroom.core.mirrored import UpstreamPage
 from strongroom.core.simpleapi.parse import parse_page
-from strongroom.ports import PageBody
+from strongroom.ports import PageBody, PageReader
 from tests.factories import DEMO, PUBLIC, UPSTREAM_URL, sha256_of
 from tests.fakes import START
 
@@ -74,3 +77,33 @@ def long(content: str, content_type: str = JSON) -> PageBody:
 def parse(body: PageBody) -> UpstreamPage:
     """Return what the core makes of the page."""
     return parse_page(body, index=PUBLIC, project=DEMO, now=START)
+
+
+BODIES = [a_json_page(SHORT), a_json_page(LONG), an_html_page(SHORT), an_html_page(LONG)]
+BODY_IDS = ["short JSON", "long JSON", "short HTML", "long HTML"]
+PAGE = a_json_page(LONG)
+"""A long one, which does not fit into a pipe either."""
+
+
+def play(scene: Callable[[ProcessPages], Coroutine[Any, Any, None]]) -> None:
+    """Run a scene with a reader, close that, and leave no process behind."""
+
+    async def run() -> None:
+        pages = ProcessPages()
+        try:
+            await scene(pages)
+        finally:
+            await pages.close()
+            assert pages._child is None or not pages._child.is_alive
+
+    asyncio.run(run())
+
+
+async def read(pages: PageReader, body: PageBody = PAGE) -> UpstreamPage:
+    """Read the page of `demo`."""
+    return await pages.read(body, index=PUBLIC, project=DEMO, now=START)
+
+
+def child_of(pages: ProcessPages) -> int | None:
+    """Return the process id of the reader's child, if it has one."""
+    return None if pages._child is None else pages._child._process.pid

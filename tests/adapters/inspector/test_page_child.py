@@ -24,11 +24,10 @@ from strongroom.adapters.inspector.page_messages import (
 from strongroom.core.errors import UpstreamFault
 from strongroom.core.page_content import decode_content
 from strongroom.ports import PageBody
-from tests.adapters.inspector.long_pages import LONG, SHORT, a_json_page, an_html_page, long, parse
+from tests.adapters.inspector.long_pages import BODIES, BODY_IDS, SHORT, a_json_page, long, parse
 from tests.factories import DEMO, PUBLIC
 from tests.fakes import START
 
-BODIES = [a_json_page(SHORT), a_json_page(LONG), an_html_page(SHORT), an_html_page(LONG)]
 ALL_ANSWERS = [PageRead(b"\xff\x00"), PageRefused("a", "b \u00fc", ""), PageFailed("line\nline")]
 
 
@@ -56,7 +55,7 @@ def run_out_of_memory(*_: object, **__: object) -> None:
     raise MemoryError
 
 
-@pytest.mark.parametrize("body", BODIES, ids=["short JSON", "long JSON", "short HTML", "long HTML"])
+@pytest.mark.parametrize("body", BODIES, ids=BODY_IDS)
 def test_says_what_the_core_reads(body: PageBody) -> None:
     """Files, what is left out, and the status, all of them as `parse_page` has them."""
     expected = parse(body)

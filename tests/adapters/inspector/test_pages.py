@@ -1,82 +1,40 @@
-"""Reading upstreams' pages: short ones at once, long ones in a child; and what becomes of a child that fails."""
+"""Reading upstreams' pages: short ones at once, long ones in a child that lives as long as the server."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import logging
 import os
 import resource
 import signal
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
 
-import msgspec
 import pytest
 
 from strongroom.adapters.inspector import child_process
-from strongroom.adapters.inspector import pages as module
-from strongroom.adapters.inspector.page_messages import PageFailed, encode
 from strongroom.adapters.inspector.pages import SHORT_BYTES, InlinePages, PageReadingFailed, ProcessPages
 from strongroom.core.errors import UpstreamFault
-from strongroom.core.mirrored import UpstreamPage
 from strongroom.core.page_content import decode_content, encode_content
 from strongroom.ports import PageBody, PageReader
-from tests.adapters.inspector.children import BABBLER, CRASHER, SHOUTER, SLEEPER, answering, instead
-from tests.adapters.inspector.long_pages import LONG, SHORT, URL, a_json_page, an_html_page, long, parse
-from tests.factories import DEMO, PUBLIC, STAGING
+from tests.adapters.inspector.children import CRASHER, SLEEPER, instead
+from tests.adapters.inspector.long_pages import (
+    BODIES,
+    BODY_IDS,
+    LONG,
+    PAGE,
+    SHORT,
+    URL,
+    a_json_page,
+    an_html_page,
+    child_of,
+    long,
+    parse,
+    play,
+    read,
+)
+from tests.factories import DEMO, STAGING
 from tests.fakes import START
 from tests.replacing import replace
-
-BODIES = [a_json_page(SHORT), a_json_page(LONG), an_html_page(SHORT), an_html_page(LONG)]
-BODY_IDS = ["short JSON", "long JSON", "short HTML", "long HTML"]
-PAGE = a_json_page(LONG)
-"""A long one, which does not fit into a pipe either."""
-
-
-NONSENSE = {
-    "a crash": CRASHER,
-    "no message": BABBLER,
-    "an endless message": SHOUTER,
-    "an empty message": answering(b""),
-    "no text": answering(encode(PageFailed("x"))[:-1] + b"\xff"),
-    "an unknown kind": answering(msgspec.msgpack.encode({"type": "PageEaten", "content": b""})),
-    "half a message": answering(encode(PageFailed("some text"))[:-4]),
-}
-
-
-@asynccontextmanager
-async def reading() -> AsyncIterator[ProcessPages]:
-    """Run with a reader and close it."""
-    pages = ProcessPages()
-    try:
-        yield pages
-    finally:
-        await pages.close()
-        assert pages._child is None or not pages._child.is_alive
-
-
-def play(scene: Callable[[ProcessPages], Coroutine[Any, Any, None]]) -> None:
-    """Run a scene with a reader."""
-
-    async def run() -> None:
-        async with reading() as pages:
-            await scene(pages)
-
-    asyncio.run(run())
-
-
-async def read(pages: PageReader, body: PageBody = PAGE) -> UpstreamPage:
-    """Read the page of `demo`."""
-    return await pages.read(body, index=PUBLIC, project=DEMO, now=START)
-
-
-def child_of(pages: ProcessPages) -> int | None:
-    """Return the process id of the reader's child, if it has one."""
-    return None if pages._child is None else pages._child._process.pid
 
 
 @pytest.mark.parametrize("body", BODIES, ids=BODY_IDS)
@@ -220,100 +178,6 @@ def test_the_event_loop_goes_on_while_a_long_page_is_read() -> None:
     play(scene)
 
 
-@pytest.mark.parametrize("script", NONSENSE.values(), ids=NONSENSE.keys())
-def test_a_child_that_fails_costs_one_page(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It crashes, or answers nonsense: the page fails, the child is ended, and the next page gets a fresh one."""
-
-    async def scene(pages: ProcessPages) -> None:
-        with monkeypatch.context() as patched:
-            instead(patched, script)
-            with pytest.raises(PageReadingFailed):
-                await read(pages)
-        assert child_of(pages) is None
-        assert await read(pages) == parse(PAGE)
-
-    play(scene)
-
-
-def test_a_fault_of_ours_is_told_and_costs_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The child's traceback is the message, for the log; the child has answered, so it stays."""
-    instead(monkeypatch, answering(encode(PageFailed("Traceback: a fault of ours"))))
-
-    async def scene(pages: ProcessPages) -> None:
-        with pytest.raises(PageReadingFailed, match="a fault of ours"):
-            await read(pages)
-        assert child_of(pages) is not None
-
-    play(scene)
-
-
-def test_the_deadline_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A child that does not answer in time is killed, and those who wait behind it get a fresh one."""
-
-    async def scene(pages: ProcessPages) -> None:
-        with monkeypatch.context() as patched:
-            instead(patched, SLEEPER)
-            patched.setattr(module, "_SECONDS", 0.3)
-            started = time.monotonic()
-            with pytest.raises(PageReadingFailed, match="took too long"):
-                await read(pages)
-            assert time.monotonic() - started < 5
-        assert child_of(pages) is None
-        assert await read(pages) == parse(PAGE)
-
-    play(scene)
-
-
-def test_who_goes_away_takes_the_child_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its answer belongs to nobody; who waited behind it is served by a fresh one."""
-
-    async def scene(pages: ProcessPages) -> None:
-        with monkeypatch.context() as patched:
-            instead(patched, SLEEPER)
-            leaving = asyncio.create_task(read(pages))
-            waiting = asyncio.create_task(read(pages))
-            await asyncio.sleep(0.3)
-        leaving.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await leaving
-        assert await waiting == parse(PAGE)
-
-    play(scene)
-
-
-def test_a_child_that_died_while_idle_is_replaced() -> None:
-    """One that the system killed costs no page."""
-
-    async def scene(pages: ProcessPages) -> None:
-        await read(pages)
-        child = pages._child
-        assert child is not None
-        child._process.send_signal(signal.SIGKILL)
-        await child._process.wait()
-        assert await read(pages) == parse(PAGE)
-        assert pages._child is not child
-
-    play(scene)
-
-
-def test_a_child_that_the_system_killed_at_work_costs_one_page() -> None:
-    """When the machine runs out of memory the page may be asked for again."""
-
-    async def scene(pages: ProcessPages) -> None:
-        await read(pages)
-        child = child_of(pages)
-        assert child is not None
-        os.kill(child, signal.SIGSTOP)
-        asking = asyncio.create_task(read(pages))
-        await asyncio.sleep(0.2)
-        os.kill(child, signal.SIGKILL)
-        with pytest.raises(PageReadingFailed):
-            await asking
-        assert await read(pages) == parse(PAGE)
-
-    play(scene)
-
-
 def test_the_word_to_stop_is_the_server_s_alone() -> None:
     """An init system may send SIGTERM to all processes of a unit: the server drains first."""
 
@@ -339,19 +203,6 @@ def test_the_child_is_limited() -> None:
         kinds = ("RLIMIT_AS", "RLIMIT_NOFILE", "RLIMIT_FSIZE", "RLIMIT_NPROC", "RLIMIT_CORE")
         limits = [resource.prlimit(child, getattr(resource, kind))[1] for kind in kinds]
         assert limits == [2 << 30, 16, 0, 0, 0]
-
-    play(scene)
-
-
-def test_a_page_that_needs_more_memory_than_there_is_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It harms neither the server nor the next page."""
-    monkeypatch.setattr(module, "_MEMORY_BYTES", 128 << 20)
-
-    async def scene(pages: ProcessPages) -> None:
-        await read(pages)
-        with pytest.raises(PageReadingFailed):
-            await read(pages, long(f'{{"files": [{"[]," * 10_000_000}[]]}}'))
-        assert await read(pages) == parse(PAGE)
 
     play(scene)
 
@@ -427,32 +278,3 @@ def test_after_the_end_no_child_starts(caplog: pytest.LogCaptureFixture) -> None
 
     play(scene)
     assert [record.message for record in caplog.records] == ["a page is read without a process of its own"]
-
-
-@pytest.mark.parametrize("fault", [BlockingIOError(errno.EAGAIN, "no more processes"), OSError(errno.EMFILE, "files")])
-def test_without_room_for_a_process_a_page_is_read_all_the_same(
-    fault: OSError, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """In a thread, with a warning that names the cause; as soon as there is room, a child reads again."""
-
-    async def refuse(*_: object, **__: object) -> None:
-        raise fault
-
-    async def scene(pages: ProcessPages) -> None:
-        with monkeypatch.context() as patched:
-            patched.setattr(asyncio, "create_subprocess_exec", refuse)
-            for body in BODIES:
-                assert await read(pages, body) == parse(body)
-            with pytest.raises(UpstreamFault):
-                await read(pages, long("{}"))
-            assert child_of(pages) is None
-        assert len(caplog.records) == 3
-        await read(pages)
-        assert child_of(pages) is not None
-
-    play(scene)
-    assert {(record.levelno, record.message) for record in caplog.records} == {
-        (logging.WARNING, "a page is read without a process of its own")
-    }
-    assert "process" in caplog.records[0].__dict__["fields"]["cause"].lower()
-    assert len(caplog.records) == 3

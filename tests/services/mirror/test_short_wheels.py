@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 import pytest
 
@@ -221,9 +222,9 @@ def test_metadata_of_a_verified_wheel_is_proven(monkeypatch: pytest.MonkeyPatch)
     saved: list[Sidecar] = []
     save = SidecarSaver.save
 
-    def note(saver: SidecarSaver, key: object, sidecar: Sidecar) -> None:
-        saved.append(sidecar)
-        save(saver, key, sidecar)
+    def note(saver: SidecarSaver, *given: Any) -> None:  # Any: its arguments, unchanged
+        saved.append(given[1])
+        save(saver, *given)
 
     monkeypatch.setattr(SidecarSaver, "save", note)
 
