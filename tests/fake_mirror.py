@@ -16,7 +16,6 @@ from strongroom.core.names import Filename, IndexName, ProjectName
 from strongroom.ports import Blobs, Catalog, Clock, Secrets
 from strongroom.services.mirror.asked import AskedCounter
 from strongroom.services.mirror.files import FileMirror
-from strongroom.services.mirror.lull import Lull
 from strongroom.services.mirror.mirror import Mirroring, Passage
 from strongroom.services.mirror.name_lists import NameLists
 from strongroom.services.mirror.names import UpstreamNames
@@ -122,15 +121,7 @@ class FakeAsked:
 def a_passage(catalog: Catalog, blobs: Blobs, *, clock: Clock, secrets: Secrets) -> Passage:
     """Make what deals with upstreams, of which there is none."""
     parts = Parts(
-        catalog,
-        blobs,
-        MemoryUpstreams(),
-        FakeSeals(),
-        clock,
-        secrets,
-        Removing(catalog, blobs, clock),
-        InlinePages(),
-        lull=Lull(0),
+        catalog, blobs, MemoryUpstreams(), FakeSeals(), clock, secrets, Removing(catalog, blobs, clock), InlinePages()
     )
     return Passage(
         parts=parts,

@@ -17,7 +17,6 @@ from strongroom.core.model import Lease
 from strongroom.core.names import Sha256
 from strongroom.ports import Arriving, Blobs, Incoming, Transaction
 from strongroom.services.mirror.files import FileMirror
-from strongroom.services.mirror.lull import Lull
 from strongroom.services.mirror.parts import Parts
 from strongroom.services.removing import Removing
 from tests.archives.wheels import Wheel, metadata_of
@@ -96,15 +95,7 @@ class Passage:
         store = store or self.blobs
         remover = Removing(self.catalog, store, self.clock)
         self.parts = Parts(
-            self.catalog,
-            store,
-            self.client,
-            PlainSeals(),
-            self.clock,
-            SeededSecrets(),
-            remover,
-            InlinePages(),
-            lull=Lull(0),
+            self.catalog, store, self.client, PlainSeals(), self.clock, SeededSecrets(), remover, InlinePages()
         )
         self.mirror = FileMirror(self.parts, limit_bytes=limit_bytes)
 

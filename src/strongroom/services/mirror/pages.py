@@ -46,7 +46,7 @@ class PageMirror:
     def __init__(self, parts: Parts, limit_bytes: int = LIMIT_BYTES) -> None:
         self._parts = parts
         self._memory = PageMemory(limit_bytes)
-        self._saver = PageSaver(parts.catalog, parts.lull)
+        self._saver = PageSaver(parts.catalog)
         self._breakers = Breakers()
         self._seldom = Seldom()
         self._recalls: Flights[UpstreamPage | None] = Flights()

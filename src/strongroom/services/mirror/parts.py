@@ -6,13 +6,12 @@ ask it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from strongroom.core.errors import UpstreamFault
 from strongroom.core.model import Index
 from strongroom.core.upstream import Upstream
 from strongroom.ports import Blobs, Catalog, Clock, Origin, PageReader, Remover, Seals, Secrets, UpstreamClient
-from strongroom.services.mirror.lull import Lull
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,6 @@ class Parts:
     remover: Remover
     pages: PageReader
     offline: bool = False
-    lull: Lull = field(default_factory=Lull)
 
     def is_offline(self, index: Index) -> bool:
         """Return whether the index's upstream is never asked."""

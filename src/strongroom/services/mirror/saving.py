@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 
 from strongroom.core.errors import StrongroomError
 from strongroom.core.mirrored import UpstreamPage
 from strongroom.core.names import IndexName
 from strongroom.ports import Catalog, Transaction
-from strongroom.services.mirror.lull import Lull
 from strongroom.services.mirror.memory import Address
 
+DELAY_SECONDS = 0.05
 _FILES_AT_ONCE = 20_000
 """Bounds how long one transaction keeps other writers waiting."""
 _MOST_UNSAVED = 10_000
@@ -33,11 +34,10 @@ class _Change:
 
 
 class PageSaver:
-    """Gathers pages, and writes them when an installer pauses (`lull.py`)."""
+    """Gathers pages, and writes them when the delay has passed."""
 
-    def __init__(self, catalog: Catalog, lull: Lull) -> None:
+    def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._lull = lull
         self._waiting: dict[Address, _Change] = {}
         self._writing: dict[Address, _Change] = {}
         self._unsaved: set[Address] = set()
@@ -72,13 +72,13 @@ class PageSaver:
 
     def _note(self, address: Address, change: _Change) -> None:
         self._waiting[address] = change
-        self._lull.note()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
         while self._waiting:
-            await self._lull.wait(self._hurry)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), DELAY_SECONDS)
             self._writing = self._take()
             try:
                 await self._catalog.write(self._write)
