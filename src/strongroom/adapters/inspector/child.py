@@ -45,7 +45,7 @@ def serve(jobs: BinaryIO, answers: BinaryIO) -> None:
     """Answer jobs until the server closes the pipe."""
     while (body := read_frame(jobs)) is not None:
         job = decode_job(body)
-        allow_cpu(job.cpu_seconds)
+        _allow_cpu(job.cpu_seconds)
         answers.write(frame(encode(inspect(job))))
         answers.flush()
 
@@ -65,7 +65,7 @@ def inspect(job: Job) -> Answer:
         return Unreadable(f"{type(error).__name__}: {error.strerror}")
 
 
-def allow_cpu(seconds: int) -> None:
+def _allow_cpu(seconds: int) -> None:
     """Let the process be killed (SIGXCPU) when it has used this much more processor time."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     soft = math.ceil(used.ru_utime + used.ru_stime) + seconds

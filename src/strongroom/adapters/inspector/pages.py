@@ -31,7 +31,7 @@ from strongroom.core.simpleapi.parse import parse_page
 from strongroom.ports import PageBody
 
 SHORT_BYTES = 16 * 1024
-"""Up to this size a page is read in the event loop: that takes less than a millisecond."""
+"""Up to this size a page is read in the event loop: HTML takes 1.9 milliseconds then, JSON less."""
 _CHILD_MODULE = "strongroom.adapters.inspector.page_child"
 _MEMORY_BYTES = 2 << 30
 _SECONDS = 60.0

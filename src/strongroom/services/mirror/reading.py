@@ -27,7 +27,7 @@ async def read_page(
     """Return the page that came, with what is known of earlier ones; raises `UpstreamFault`."""
     try:
         latest = await reader.read(answer, index=address.index, project=address.project, now=now)
-        if kept is None or len(kept.files) <= _SHORT_FILES:
+        if kept is None or max(len(kept.files), len(latest.files)) <= _SHORT_FILES:
             return _lay_over(kept, latest, now=now)
         return await asyncio.to_thread(_lay_over, kept, latest, now=now)
     except UpstreamFault:
