@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import resource
 import subprocess
 import sys
@@ -94,14 +93,14 @@ def test_running_out_of_memory_is_the_file_s_fault(tmp_path: Path, monkeypatch: 
 
 
 def test_limits_are_what_was_promised(tmp_path: Path) -> None:
-    """In the child: 512 MiB of memory, few open files, no writing, no core dumps, a lower priority."""
+    """In the child: 512 MiB of memory, few open files, no writing, no core dumps."""
     script = tmp_path / "limits.py"
     script.write_text(
-        "import os, resource\n"
+        "import resource\n"
         "from strongroom.adapters.inspector.child import limit_process\n"
         "limit_process(512 << 20)\n"
         "kinds = 'AS', 'NOFILE', 'FSIZE', 'NPROC', 'CORE'\n"
-        "print(*(resource.getrlimit(getattr(resource, 'RLIMIT_' + kind))[1] for kind in kinds), os.nice(0))\n"
+        "print(*(resource.getrlimit(getattr(resource, 'RLIMIT_' + kind))[1] for kind in kinds))\n"
         "try:\n"
         "    bytearray(600 << 20)\n"
         "except MemoryError:\n"
@@ -116,7 +115,7 @@ def test_limits_are_what_was_promised(tmp_path: Path) -> None:
     shown = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
 
     limits, *refusals = shown.splitlines()
-    assert limits.split() == [str(512 << 20), "16", "0", "0", "0", str(os.nice(0) + 10)]
+    assert limits.split() == [str(512 << 20), "16", "0", "0", "0"]
     assert refusals == ["no memory", "no writing"]
 
 
@@ -127,7 +126,6 @@ def test_a_system_that_cannot_limit_is_no_reason_to_stop(monkeypatch: pytest.Mon
         raise ValueError("not here")
 
     monkeypatch.setattr(resource, "setrlimit", refuse)
-    monkeypatch.setattr(os, "nice", lambda _: None)
 
     child.limit_process(1 << 30)
 

@@ -38,7 +38,6 @@ def limit_process(memory_bytes: int) -> None:
     for kind, most in limits:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(kind, (most, most))
-    os.nice(_NICENESS)
 
 
 def serve(jobs: BinaryIO, answers: BinaryIO) -> None:
@@ -77,4 +76,5 @@ if __name__ == "__main__":
     # systemd sends SIGTERM to all processes of a unit; the server, which drains first, closes the pipe when it is done.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     limit_process(int(sys.argv[1]))
+    os.nice(_NICENESS)
     serve(sys.stdin.buffer, sys.stdout.buffer)
