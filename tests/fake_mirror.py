@@ -15,11 +15,10 @@ from strongroom.core.model import Index
 from strongroom.core.names import Filename, IndexName, ProjectName
 from strongroom.ports import Blobs, Catalog, Clock, Secrets
 from strongroom.services.mirror.asked import AskedCounter
-from strongroom.services.mirror.files import FileMirror
+from strongroom.services.mirror.lull import Lull
 from strongroom.services.mirror.mirror import Mirroring, Passage
 from strongroom.services.mirror.name_lists import NameLists
 from strongroom.services.mirror.names import UpstreamNames
-from strongroom.services.mirror.pages import PageMirror
 from strongroom.services.mirror.parts import Parts
 from strongroom.services.removing import Removing
 from tests.fakes import START, FakeSeals
@@ -121,11 +120,19 @@ class FakeAsked:
 def a_passage(catalog: Catalog, blobs: Blobs, *, clock: Clock, secrets: Secrets) -> Passage:
     """Make what deals with upstreams, of which there is none."""
     parts = Parts(
-        catalog, blobs, MemoryUpstreams(), FakeSeals(), clock, secrets, Removing(catalog, blobs, clock), InlinePages()
+        catalog,
+        blobs,
+        MemoryUpstreams(),
+        FakeSeals(),
+        clock,
+        secrets,
+        Removing(catalog, blobs, clock),
+        InlinePages(),
+        Lull(0),
     )
     return Passage(
         parts=parts,
-        mirror=Mirroring(PageMirror(parts), FileMirror(parts)),
+        mirror=Mirroring.of(parts),
         names=UpstreamNames(catalog, blobs),
         lists=NameLists(parts),
         asked=AskedCounter(catalog, clock),

@@ -18,11 +18,9 @@ from strongroom.core.names import TokenId
 from strongroom.core.replica import Lag
 from strongroom.ports import Primary, Transaction
 from strongroom.services.mirror.asked import AskedCounter
-from strongroom.services.mirror.files import FileMirror
 from strongroom.services.mirror.mirror import Mirroring, Passage
 from strongroom.services.mirror.name_lists import NameLists
 from strongroom.services.mirror.names import UpstreamNames
-from strongroom.services.mirror.pages import PageMirror
 from strongroom.services.mirror.parts import Parts
 from strongroom.services.replica import Follower, Replica
 from strongroom.services.sweep import Sweep
@@ -38,7 +36,7 @@ def passage_of(parts: Parts) -> Passage:
     """Put together what deals with upstreams."""
     return Passage(
         parts,
-        mirror=Mirroring(PageMirror(parts), FileMirror(parts)),
+        mirror=Mirroring.of(parts),
         names=UpstreamNames(parts.catalog, parts.blobs),
         lists=NameLists(parts),
         asked=AskedCounter(parts.catalog, parts.clock),

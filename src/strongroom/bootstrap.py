@@ -46,12 +46,11 @@ from strongroom.services.importing import Importing
 from strongroom.services.indexes import Indexes
 from strongroom.services.key import demand_same_key
 from strongroom.services.mirror.asked import AskedCounter
-from strongroom.services.mirror.files import FileMirror
+from strongroom.services.mirror.lull import Lull
 from strongroom.services.mirror.mirror import Mirroring, Passage
 from strongroom.services.mirror.name_lists import NameLists
 from strongroom.services.mirror.names import UpstreamNames
 from strongroom.services.mirror.outcomes import CountingClient
-from strongroom.services.mirror.pages import PageMirror
 from strongroom.services.mirror.parts import Parts
 from strongroom.services.ownership import Ownership
 from strongroom.services.prefetch import Prefetch
@@ -199,10 +198,11 @@ def _open_passage(settings: Settings, *, catalog: Catalog, blobs: Blobs, secrets
     )
     clock = SystemClock()
     seals, remover = AesSeals(secrets), Removing(catalog, blobs, clock)
-    parts = Parts(catalog, blobs, client, seals, clock, secrets, remover, ProcessPages(), settings.offline)
+    pages, lull = ProcessPages(), Lull() if settings.is_alone else Lull(0)
+    parts = Parts(catalog, blobs, client, seals, clock, secrets, remover, pages, lull, settings.offline)
     return Passage(
         parts=parts,
-        mirror=Mirroring(PageMirror(parts), FileMirror(parts)),
+        mirror=Mirroring.of(parts),
         names=UpstreamNames(catalog, blobs),
         lists=NameLists(parts),
         asked=AskedCounter(catalog, clock),

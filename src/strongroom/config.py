@@ -125,6 +125,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.database or f"sqlite:///{self.directory / 'catalog.sqlite3'}"
 
     @property
+    def is_alone(self) -> bool:
+        """Return whether no other process serves this catalog."""
+        return self.workers == 1 and self.database_url.startswith("sqlite:")
+
+    @property
     def index(self) -> IndexName:
         """Return the default index's name."""
         return IndexName(self.default_index)

@@ -17,6 +17,7 @@ from strongroom.core.model import Lease
 from strongroom.core.names import Sha256
 from strongroom.ports import Arriving, Blobs, Incoming, Transaction
 from strongroom.services.mirror.files import FileMirror
+from strongroom.services.mirror.lull import Lull
 from strongroom.services.mirror.parts import Parts
 from strongroom.services.removing import Removing
 from tests.archives.wheels import Wheel, metadata_of
@@ -95,7 +96,15 @@ class Passage:
         store = store or self.blobs
         remover = Removing(self.catalog, store, self.clock)
         self.parts = Parts(
-            self.catalog, store, self.client, PlainSeals(), self.clock, SeededSecrets(), remover, InlinePages()
+            self.catalog,
+            store,
+            self.client,
+            PlainSeals(),
+            self.clock,
+            SeededSecrets(),
+            remover,
+            InlinePages(),
+            Lull(0),
         )
         self.mirror = FileMirror(self.parts, limit_bytes=limit_bytes)
 

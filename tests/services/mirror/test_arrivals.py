@@ -17,6 +17,7 @@ from strongroom.adapters.upstream.memory import MemoryUpstreams
 from strongroom.core.errors import StorageFault, StorageFull, StrongroomError, Unavailable, UpstreamFault
 from strongroom.core.mirrored import UpstreamFile
 from strongroom.ports import Body, Missing, Origin
+from strongroom.services.mirror import later
 from strongroom.services.mirror.arrivals import HELD_BACK_BYTES, RecentBytes
 from strongroom.services.mirror.fetches import AT_ONCE
 from tests.factories import a_mirror
@@ -199,8 +200,9 @@ def test_a_file_that_nobody_waits_for_any_more_is_stored_all_the_same() -> None:
 
 
 @pytest.mark.parametrize("where", ["temporary file", "body", "store"])
-def test_the_end_of_the_server_leaves_nothing_behind(where: str) -> None:
+def test_the_end_of_the_server_leaves_nothing_behind(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever it meets the fetch; whoever follows is told, and nothing new begins."""
+    monkeypatch.setattr(later, "_CLOSING_SECONDS", 0.05)
 
     async def scene() -> None:
         never = asyncio.Event()

@@ -7,9 +7,7 @@ import asyncio
 from strongroom.core.mirrored import Copy
 from strongroom.core.names import parse_filename
 from strongroom.ports import Mirror
-from strongroom.services.mirror.files import FileMirror
 from strongroom.services.mirror.mirror import Mirroring
-from strongroom.services.mirror.pages import PageMirror
 from tests.factories import DEMO, PUBLIC
 from tests.services.mirror.mirrored import Town
 
@@ -21,7 +19,7 @@ def test_a_release_comes_through_from_its_page_to_its_bytes() -> None:
     town = Town()
 
     async def scene() -> None:
-        mirroring = Mirroring(PageMirror(town.parts), FileMirror(town.parts))
+        mirroring = Mirroring.of(town.parts)
         mirror: Mirror = mirroring
         (file,) = (await mirror.get_page(town.public, DEMO)).files
         assert await mirror.find_copy(file) is None

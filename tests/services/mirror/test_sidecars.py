@@ -9,7 +9,7 @@ import pytest
 
 from strongroom.core.errors import NotFound, UpstreamFault
 from strongroom.core.mirrored import UpstreamFile
-from strongroom.services.mirror import sidecar_saving, sidecars
+from strongroom.services.mirror import sidecars
 from strongroom.services.mirror.sidecars import metadata_url
 from tests.replacing import replace
 from tests.services.house import wait
@@ -158,10 +158,9 @@ def test_kept_metadata_that_is_gone_is_fetched_again(caplog: pytest.LogCaptureFi
 
 
 def test_a_store_that_is_full_does_not_keep_metadata_from_anybody(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It is served, the log says why it is not kept, and the next client has it fetched again."""
-    monkeypatch.setattr(sidecar_saving, "DELAY_SECONDS", 0)
 
     async def scene() -> None:
         passage = Passage(capacity_bytes=1)

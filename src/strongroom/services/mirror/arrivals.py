@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import os
 from bisect import bisect_right
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from io import FileIO
+from pathlib import Path
 
 from strongroom.core.errors import StorageFault, StrongroomError, UpstreamFault
 from strongroom.core.mirrored import Copy, UpstreamFile
@@ -48,6 +49,11 @@ class RecentBytes:
         unneeded = max(bisect_right(self._starts, offset) - 1, 0)
         del self._starts[:unneeded], self._pieces[:unneeded]
 
+    def forget(self) -> None:
+        """Let go of all pieces."""
+        self._starts.clear()
+        self._pieces.clear()
+
     def find(self, start: int, *, stop: int) -> bytes | None:
         """Return bytes from `start` on, up to `stop` at most; None where they were let go."""
         number = bisect_right(self._starts, start) - 1
@@ -67,7 +73,12 @@ class Arrival:
         self.size_bytes: int | None = file.size_bytes
         self.has_delivered = False
         """Somebody was given bytes, so it cannot begin anew."""
+        self.is_awaited = False
+        """Somebody waits until it is stored."""
+        self.on_awaited: Callable[[], None] | None = None
+        """Is called when somebody begins to."""
         self._blobs = blobs
+        self._path: Path | None = None
         self._recent = RecentBytes()
         self._source: FileIO | None = None
         self._readers = 0
@@ -98,6 +109,9 @@ class Arrival:
 
     async def stored(self) -> Copy:
         """Wait until the file is verified and stored; raises `UpstreamFault`, `StorageFull`, `StorageFault`."""
+        self.is_awaited = True
+        if self.on_awaited is not None:
+            self.on_awaited()
         while not self._is_over:
             await self._news.wait()
         return self._outcome()
@@ -114,7 +128,7 @@ class Arrival:
                 yield piece
         finally:
             self._readers -= 1
-            self._close_unread()
+            self._rest()
 
     @property
     def received_bytes(self) -> int:
@@ -130,7 +144,7 @@ class Arrival:
                 "Try again; nothing of it was stored.",
             )
         self.size_bytes = size_bytes
-        self._source = FileIO(incoming.path)
+        self._path = incoming.path
         self._is_open = True
         self._tell()
 
@@ -151,6 +165,7 @@ class Arrival:
     def verify(self) -> None:
         """Let the readers have all of it: these are the promised bytes."""
         self._is_verified = True
+        self._rest()
         self._tell()
 
     def finish(self, copy: Copy) -> None:
@@ -181,11 +196,16 @@ class Arrival:
         recent = self._recent.find(start, stop=stop)
         if recent is not None:
             return recent
-        if self._source is None:
+        if self._is_over and self._source is None:
+            return await self._read_stored(start, stop=stop)
+        try:
+            source = self._open_source()
+        except FileNotFoundError:  # it is just being stored
+            await self.stored()
             return await self._read_stored(start, stop=stop)
         try:
             # Not in a thread: it was written a moment ago, so it is in memory, and the hop costs five times as much.
-            piece = os.pread(self._source.fileno(), stop - start, start)
+            piece = os.pread(source.fileno(), stop - start, start)
         except OSError as error:
             raise _unreadable(error.strerror or str(error)) from error
         if not piece:
@@ -209,11 +229,19 @@ class Arrival:
 
     def _end(self) -> None:
         self._is_over = True
-        self._close_unread()
+        self._rest()
         self._tell()
 
-    def _close_unread(self) -> None:
-        if self._is_over and self._readers == 0:
+    def _open_source(self) -> FileIO:
+        if self._source is None:
+            assert self._path is not None
+            self._source = FileIO(self._path)
+        return self._source
+
+    def _rest(self) -> None:
+        """Hold nothing while nobody reads: what is verified can be read from the file."""
+        if self._readers == 0 and (self._is_over or self._is_verified):
+            self._recent.forget()
             self._close_source()
 
     def _close_source(self) -> None:

@@ -28,6 +28,7 @@ from strongroom.core.names import IndexName
 from strongroom.ports import Arriving, Body, Incoming, Missing
 from strongroom.services.mirror.arrivals import Arrival
 from strongroom.services.mirror.copies import Keeping, KeptCopies
+from strongroom.services.mirror.later import LaterKeeping, Wish
 from strongroom.services.mirror.parts import Parts
 
 DEFAULT_LIMIT_BYTES = 4 * 1024**3
@@ -48,9 +49,18 @@ AfterStoring = Callable[[UpstreamFile, Copy], Awaitable[None]]
 class Fetches:
     """The running fetches of this worker process."""
 
-    def __init__(self, parts: Parts, copies: KeptCopies, *, limit_bytes: int, after_storing: AfterStoring) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        copies: KeptCopies,
+        *,
+        later: LaterKeeping,
+        limit_bytes: int,
+        after_storing: AfterStoring,
+    ) -> None:
         self._parts = parts
         self._copies = copies
+        self._later = later
         self._limit_bytes = limit_bytes
         self._after_storing = after_storing
         self._arrivals: dict[Hashable, Arrival] = {}
@@ -69,8 +79,9 @@ class Fetches:
         return await arrival.opened()
 
     async def close(self) -> None:
-        """Break off what is on its way, and wait until nothing of it is left behind."""
+        """Store what is here, break off what is on its way, and wait until nothing of that is left behind."""
         self._is_closed = True
+        await self._later.close()
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -111,30 +122,39 @@ class Fetches:
             return copy
         self._demand_not_wrong(key)
         async with self._turns[index.name]:
-            try:
-                return await self._fetch(index, arrival)
-            except UpstreamTimeout:
-                raise
-            except UpstreamFault as fault:
-                if arrival.has_delivered or not arrival.has_begun or fault.code in _WRONG_BYTES:
-                    raise
-                arrival.start_over()
-                _log.info("a file of an upstream is fetched again", extra={"fields": _describe(arrival, fault)})
+            incoming = await self._fetch_or_begin_anew(index, arrival)
+        try:
+            return await self._keep(arrival, incoming)
+        finally:
+            await incoming.discard()
+
+    async def _fetch_or_begin_anew(self, index: Index, arrival: Arrival) -> Incoming:
+        try:
             return await self._fetch(index, arrival)
+        except UpstreamTimeout:
+            raise
+        except UpstreamFault as fault:
+            if arrival.has_delivered or not arrival.has_begun or fault.code in _WRONG_BYTES:
+                raise
+            arrival.start_over()
+            _log.info("a file of an upstream is fetched again", extra={"fields": _describe(arrival, fault)})
+        return await self._fetch(index, arrival)
 
     async def _is_held(self, copy: Copy) -> bool:
         """Ask the store itself: whoever comes here may have failed to read what the row promises."""
         return await self._parts.blobs.find_size(copy.sha256) == copy.size_bytes
 
-    async def _fetch(self, index: Index, arrival: Arrival) -> Copy:
+    async def _fetch(self, index: Index, arrival: Arrival) -> Incoming:
+        """Return the promised bytes."""
         incoming = await self._receive()
         try:
             await self._fill(index, arrival, incoming=incoming)
             await self._verify(arrival, incoming)
-            arrival.verify()
-            return await self._keep(arrival, incoming)
-        finally:
+        except BaseException:
             await incoming.discard()
+            raise
+        arrival.verify()
+        return incoming
 
     async def _receive(self) -> Incoming:
         """Open a temporary file; a cancellation meanwhile leaves none behind."""
@@ -166,6 +186,7 @@ class Fetches:
                 if arrival.received_bytes - written_bytes >= _WRITE_BYTES:
                     await incoming.sha256()  # "all that was written" is in the file then
                     written_bytes = arrival.received_bytes
+                    self._parts.lull.note()
                     arrival.forget_written()
 
     def _agree_on_size(self, file: UpstreamFile, body: Body) -> int | None:
@@ -198,7 +219,9 @@ class Fetches:
             store=lambda: self._parts.blobs.keep(incoming),
             change=lambda copy: replace(copy, size_bytes=size_bytes, stored_at=now, last_used_at=now),
         )
-        return await self._copies.keep(arrival.file, keeping)
+        wish = Wish(arrival.file, keeping, is_urgent=arrival.is_awaited)
+        arrival.on_awaited = lambda: self._later.hurry(wish)
+        return await self._later.keep(wish)
 
     def _demand_not_wrong(self, key: Hashable) -> None:
         """Raise the fault again that wrong bytes had a moment ago, so that a crowd does not fetch them in turns."""

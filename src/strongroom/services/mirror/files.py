@@ -14,6 +14,7 @@ from strongroom.ports import Arriving
 from strongroom.services.mirror.copies import KeptCopies
 from strongroom.services.mirror.eviction import Eviction, EvictionReport
 from strongroom.services.mirror.fetches import DEFAULT_LIMIT_BYTES, Fetches
+from strongroom.services.mirror.later import LaterKeeping
 from strongroom.services.mirror.parts import Parts
 from strongroom.services.mirror.sidecars import Sidecars
 from strongroom.services.mirror.writes import Writes
@@ -29,8 +30,11 @@ class FileMirror:
         self._eviction = Eviction(parts.catalog, parts.clock, parts.remover)
         self._writes = Writes(parts.catalog)
         self._copies = KeptCopies(parts, self._writes)
-        self._sidecars = Sidecars(parts, self._copies, open_file=self.open_file)
-        self._fetches = Fetches(parts, self._copies, limit_bytes=limit_bytes, after_storing=self._sidecars.confirm)
+        self._later = LaterKeeping(self._copies, parts.lull)
+        self._sidecars = Sidecars(parts, self._copies, later=self._later, open_file=self.open_file)
+        self._fetches = Fetches(
+            parts, self._copies, later=self._later, limit_bytes=limit_bytes, after_storing=self._sidecars.confirm
+        )
 
     async def find_copy(self, file: UpstreamFile) -> Copy | None:
         """Return what is kept of the file, and remember that it was used."""

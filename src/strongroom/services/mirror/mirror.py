@@ -27,6 +27,11 @@ class Mirroring:
     pages: PageMirror
     files: FileMirror
 
+    @classmethod
+    def of(cls, parts: Parts) -> Mirroring:
+        """Put both together."""
+        return cls(PageMirror(parts), FileMirror(parts))
+
     async def get_page(self, index: Index, project: ProjectName, *, may_be_stale: bool = False) -> UpstreamPage:
         """Return the page of a project; raises `UpstreamFault`, `UpstreamTimeout`."""
         return await self.pages.get_page(index, project, may_be_stale=may_be_stale)

@@ -12,6 +12,7 @@ from strongroom.core.errors import UpstreamFault
 from strongroom.core.model import Index
 from strongroom.core.upstream import Upstream
 from strongroom.ports import Blobs, Catalog, Clock, Origin, PageReader, Remover, Seals, Secrets, UpstreamClient
+from strongroom.services.mirror.lull import Lull
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Parts:
     secrets: Secrets
     remover: Remover
     pages: PageReader
+    lull: Lull
     offline: bool = False
 
     def is_offline(self, index: Index) -> bool:

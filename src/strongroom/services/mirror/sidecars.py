@@ -29,6 +29,7 @@ from strongroom.core.upstream import Delivery
 from strongroom.ports import Arriving, Missing, Part
 from strongroom.services.mirror.copies import Keeping, KeptCopies
 from strongroom.services.mirror.flights import Flights
+from strongroom.services.mirror.later import LaterKeeping
 from strongroom.services.mirror.parts import Parts
 from strongroom.services.mirror.sidecar_saving import Sidecar, SidecarSaver
 from strongroom.services.mirror.wheel_metadata import read_by_ranges
@@ -78,12 +79,12 @@ class Found:
 class Sidecars:
     """What lies beside upstream files. One per worker process."""
 
-    def __init__(self, parts: Parts, copies: KeptCopies, *, open_file: OpenFile) -> None:
+    def __init__(self, parts: Parts, copies: KeptCopies, *, later: LaterKeeping, open_file: OpenFile) -> None:
         self._parts = parts
         self._copies = copies
         self._open_file = open_file
         self._loads: Flights[bytes] = Flights()
-        self._saver = SidecarSaver(copies, self.confirm)
+        self._saver = SidecarSaver(copies, later, self.confirm)
 
     async def get_metadata(self, index: Index, file: UpstreamFile) -> bytes:
         """Return METADATA, byte for byte as in the wheel; raises `NotFound` where there is none, `UpstreamFault`."""
