@@ -229,3 +229,18 @@ def test_the_host_that_a_certificate_must_name() -> None:
     """The one of the public URL, else the address that is listened on."""
     assert load_settings({"public_url": "https://p.example:8443/x"}).url_host == "p.example"
     assert load_settings({"host": "::1"}).url_host == "::1"
+
+
+@pytest.mark.parametrize(
+    ("given", "is_alone"),
+    [
+        ({}, True),
+        ({"workers": 2}, False),
+        ({"database": "sqlite:////srv/catalog.sqlite3"}, True),
+        ({"database": "postgresql://db.example/strongroom"}, False),
+    ],
+    ids=["as it comes", "two workers", "another file", "a shared catalog"],
+)
+def test_who_serves_a_catalog_alone(*, given: dict[str, object], is_alone: bool) -> None:
+    """One worker on SQLite does; a second worker, or a catalog that other nodes may use, means company."""
+    assert load_settings(given).is_alone is is_alone

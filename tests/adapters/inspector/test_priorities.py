@@ -28,6 +28,7 @@ def test_only_the_gate_gives_way_to_the_server(module: str, job: bytes, niceness
         assert child.stdout is not None
         child.stdin.write(frame(job))
         child.stdin.flush()
-        assert read_frame(child.stdout) is not None
+        with open(child.stdout.fileno(), "rb", closefd=False) as answers:
+            assert read_frame(answers) is not None
         assert os.getpriority(os.PRIO_PROCESS, child.pid) == os.nice(0) + niceness
         child.stdin.close()

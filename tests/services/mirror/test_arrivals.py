@@ -345,6 +345,26 @@ def test_a_temporary_file_that_cannot_be_read_is_a_fault(monkeypatch: pytest.Mon
     wait(scene())
 
 
+def test_who_comes_while_the_file_gets_its_final_name_reads_it_there() -> None:
+    """Its temporary name is gone already, and the copy not told of yet: he waits that moment."""
+
+    async def scene() -> None:
+        passage = Passage()
+        passage.blobs.keep_gate = asyncio.Event()
+        arriving = await passage.arriving(passage.offer(WHEEL, LONG))
+        await arriving.verified()
+        (temporary,) = passage.blobs.temporary
+        away = temporary.rename(temporary.with_suffix(".away"))
+        reading = begin(read_all(arriving))
+        await settle()
+        assert not reading.done()
+        away.rename(temporary)
+        passage.blobs.keep_gate.set()
+        assert await reading == LONG
+
+    wait(scene())
+
+
 def test_recent_bytes_are_shared_and_let_go_in_pieces() -> None:
     """What was let go is not found; what is there comes up to the end of its piece."""
     recent = RecentBytes()
