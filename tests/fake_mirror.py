@@ -15,7 +15,6 @@ from strongroom.core.model import Index
 from strongroom.core.names import Filename, IndexName, ProjectName
 from strongroom.ports import Blobs, Catalog, Clock, Secrets
 from strongroom.services.mirror.asked import AskedCounter
-from strongroom.services.mirror.lull import Lull
 from strongroom.services.mirror.mirror import Mirroring, Passage
 from strongroom.services.mirror.name_lists import NameLists
 from strongroom.services.mirror.names import UpstreamNames
@@ -128,7 +127,6 @@ def a_passage(catalog: Catalog, blobs: Blobs, *, clock: Clock, secrets: Secrets)
         secrets,
         Removing(catalog, blobs, clock),
         InlinePages(),
-        Lull(0),
     )
     return Passage(
         parts=parts,

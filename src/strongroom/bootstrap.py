@@ -46,7 +46,6 @@ from strongroom.services.importing import Importing
 from strongroom.services.indexes import Indexes
 from strongroom.services.key import demand_same_key
 from strongroom.services.mirror.asked import AskedCounter
-from strongroom.services.mirror.lull import Lull
 from strongroom.services.mirror.mirror import Mirroring, Passage
 from strongroom.services.mirror.name_lists import NameLists
 from strongroom.services.mirror.names import UpstreamNames
@@ -198,8 +197,8 @@ def _open_passage(settings: Settings, *, catalog: Catalog, blobs: Blobs, secrets
     )
     clock = SystemClock()
     seals, remover = AesSeals(secrets), Removing(catalog, blobs, clock)
-    pages, lull = ProcessPages(), Lull() if settings.is_alone else Lull(0)
-    parts = Parts(catalog, blobs, client, seals, clock, secrets, remover, pages, lull, settings.offline)
+    modes = settings.offline, settings.is_alone
+    parts = Parts(catalog, blobs, client, seals, clock, secrets, remover, ProcessPages(), *modes)
     return Passage(
         parts=parts,
         mirror=Mirroring.of(parts),

@@ -17,7 +17,6 @@ from strongroom.core.model import Lease
 from strongroom.core.names import Sha256
 from strongroom.ports import Arriving, Blobs, Incoming, Transaction
 from strongroom.services.mirror.files import FileMirror
-from strongroom.services.mirror.lull import Lull
 from strongroom.services.mirror.parts import Parts
 from strongroom.services.removing import Removing
 from tests.archives.wheels import Wheel, metadata_of
@@ -104,7 +103,6 @@ class Passage:
             SeededSecrets(),
             remover,
             InlinePages(),
-            Lull(0),
         )
         self.mirror = FileMirror(self.parts, limit_bytes=limit_bytes)
 

@@ -14,7 +14,6 @@ from strongroom.adapters.upstream.site import Site, SiteFile
 from strongroom.core.mirrored import UpstreamPage
 from strongroom.core.model import Index
 from strongroom.core.names import ProjectName
-from strongroom.services.mirror.lull import Lull
 from strongroom.services.mirror.pages import PageMirror
 from strongroom.services.mirror.parts import Parts
 from strongroom.services.removing import Removing
@@ -55,7 +54,6 @@ class Town:
             self.house.secrets,
             remover,
             InlinePages(),
-            Lull(0),
         )
         self.add_file("demo-1.0-py3-none-any.whl")
 

@@ -19,7 +19,6 @@ from strongroom.core.removals import REMOVAL_SECONDS
 from strongroom.ports import Transaction
 from strongroom.services.mirror.eviction import Eviction, EvictionReport
 from strongroom.services.mirror.files import STILL_IN_USE, FileMirror
-from strongroom.services.mirror.lull import Lull
 from strongroom.services.mirror.parts import Parts
 from strongroom.services.removing import Removing
 from tests.factories import a_copy, a_file, a_name_list, a_project, an_index, an_upstream_file, sha256_of
@@ -244,7 +243,6 @@ def test_what_a_process_has_given_out_counts_as_used() -> None:
         store.secrets,
         remover,
         InlinePages(),
-        Lull(0),
     )
     mirror = FileMirror(parts)
     first = replace(an_upstream_file("demo-0.tar.gz"), sha256=sha256_of("bytes    0"))

@@ -186,7 +186,7 @@ class Fetches:
                 if arrival.received_bytes - written_bytes >= _WRITE_BYTES:
                     await incoming.sha256()  # "all that was written" is in the file then
                     written_bytes = arrival.received_bytes
-                    self._parts.lull.note()
+                    self._later.wait_longer()
                     arrival.forget_written()
 
     def _agree_on_size(self, file: UpstreamFile, body: Body) -> int | None:

@@ -15,6 +15,7 @@ from strongroom.services.mirror.copies import KeptCopies
 from strongroom.services.mirror.eviction import Eviction, EvictionReport
 from strongroom.services.mirror.fetches import DEFAULT_LIMIT_BYTES, Fetches
 from strongroom.services.mirror.later import LaterKeeping
+from strongroom.services.mirror.lull import Lull
 from strongroom.services.mirror.parts import Parts
 from strongroom.services.mirror.sidecars import Sidecars
 from strongroom.services.mirror.writes import Writes
@@ -30,7 +31,8 @@ class FileMirror:
         self._eviction = Eviction(parts.catalog, parts.clock, parts.remover)
         self._writes = Writes(parts.catalog)
         self._copies = KeptCopies(parts, self._writes)
-        self._later = LaterKeeping(self._copies, parts.lull)
+        lull = Lull() if parts.is_alone else Lull(0)
+        self._later = LaterKeeping(self._copies, lull)
         self._sidecars = Sidecars(parts, self._copies, later=self._later, open_file=self.open_file)
         self._fetches = Fetches(
             parts, self._copies, later=self._later, limit_bytes=limit_bytes, after_storing=self._sidecars.confirm

@@ -61,6 +61,10 @@ class LaterKeeping:
             self._task = asyncio.create_task(self._run())
         return await done
 
+    def wait_longer(self) -> None:
+        """Take note that an installer is still at work."""
+        self._lull.note()
+
     def hurry(self, wish: Wish) -> None:
         """Keep it at once: somebody waits for it."""
         wish.is_urgent = True

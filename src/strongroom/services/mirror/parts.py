@@ -12,12 +12,14 @@ from strongroom.core.errors import UpstreamFault
 from strongroom.core.model import Index
 from strongroom.core.upstream import Upstream
 from strongroom.ports import Blobs, Catalog, Clock, Origin, PageReader, Remover, Seals, Secrets, UpstreamClient
-from strongroom.services.mirror.lull import Lull
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The stores and the network. `offline`: no upstream of any index is asked."""
+    """The stores and the network.
+
+    `offline`: no upstream of any index is asked. `is_alone`: no other process serves this catalog.
+    """
 
     catalog: Catalog
     blobs: Blobs
@@ -27,8 +29,8 @@ class Parts:
     secrets: Secrets
     remover: Remover
     pages: PageReader
-    lull: Lull
     offline: bool = False
+    is_alone: bool = False
 
     def is_offline(self, index: Index) -> bool:
         """Return whether the index's upstream is never asked."""
