@@ -18,7 +18,7 @@ from strongroom.core.errors import StorageFault, StorageFull, StrongroomError, U
 from strongroom.core.mirrored import UpstreamFile
 from strongroom.ports import Body, Missing, Origin
 from strongroom.services.mirror import later
-from strongroom.services.mirror.arrivals import HELD_BACK_BYTES, RecentBytes
+from strongroom.services.mirror.arrivals import HELD_BACK_BYTES
 from strongroom.services.mirror.fetches import AT_ONCE
 from tests.factories import a_mirror
 from tests.replacing import replace
@@ -284,6 +284,26 @@ def test_who_has_verified_bytes_does_not_suffer_from_the_store(
     assert [record.levelno >= logging.WARNING for record in caplog.records] == [True]
 
 
+def test_a_slow_reader_of_verified_bytes_does_not_suffer_from_the_store() -> None:
+    """What he has not read yet is in memory no longer, and the temporary file has lost its name: he gets all of it."""
+
+    async def scene() -> None:
+        passage, file, _ = scripted(ScriptedBody((LONG[: 2**20], LONG[2**20 : 2**21], LONG[2**21 :])))
+        passage.blobs.keep_fails = StorageFull("disk-full", "Full")
+        passage.blobs.keep_gate = asyncio.Event()
+        arriving = await passage.arriving(file)
+        chunks = arriving.chunks()
+        begun = await anext(chunks)
+        await arriving.verified()
+        passage.blobs.keep_gate.set()
+        with pytest.raises(StorageFull):
+            await arriving.stored()
+        await passage.assert_nothing_stored()
+        assert begun + b"".join([chunk async for chunk in chunks]) == LONG
+
+    wait(scene())
+
+
 def test_so_many_fetches_run_at_once_and_no_more() -> None:
     """The others wait for their turn, and get it."""
 
@@ -363,20 +383,3 @@ def test_who_comes_while_the_file_gets_its_final_name_reads_it_there() -> None:
         assert await reading == LONG
 
     wait(scene())
-
-
-def test_recent_bytes_are_shared_and_let_go_in_pieces() -> None:
-    """What was let go is not found; what is there comes up to the end of its piece."""
-    recent = RecentBytes()
-    pieces = [b"abc", b"def", b"ghi"]
-    for piece in pieces:
-        recent.append(piece)
-    assert recent.stop == 9
-    assert recent.find(3, stop=9) is pieces[1]
-    assert recent.find(4, stop=9) == b"ef"
-    assert recent.find(3, stop=5) == b"de"
-    recent.forget_before(-5)
-    assert recent.find(0, stop=9) is pieces[0]
-    recent.forget_before(4)
-    assert recent.find(2, stop=9) is None
-    assert recent.find(3, stop=9) is pieces[1]

@@ -164,6 +164,8 @@ class Arrival:
 
     def verify(self) -> None:
         """Let the readers have all of it: these are the promised bytes."""
+        if self._readers:  # they go on even if the file cannot be stored, and its name is gone then
+            self._open_source()
         self._is_verified = True
         self._rest()
         self._tell()
