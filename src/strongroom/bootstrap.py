@@ -197,8 +197,8 @@ def _open_passage(settings: Settings, *, catalog: Catalog, blobs: Blobs, secrets
     )
     clock = SystemClock()
     seals, remover = AesSeals(secrets), Removing(catalog, blobs, clock)
-    modes = settings.offline, settings.is_alone
-    parts = Parts(catalog, blobs, client, seals, clock, secrets, remover, ProcessPages(), *modes)
+    pages = ProcessPages()
+    parts = Parts(catalog, blobs, client, seals, clock, secrets, remover, pages, settings.offline, settings.is_alone)
     return Passage(
         parts=parts,
         mirror=Mirroring.of(parts),

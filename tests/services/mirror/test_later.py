@@ -138,6 +138,25 @@ def test_nothing_waits_longer_than_is_said(monkeypatch: pytest.MonkeyPatch) -> N
     wait(scene())
 
 
+def test_nothing_waits_longer_because_others_are_in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its time counts from when it came, not from when the last one was kept."""
+    monkeypatch.setattr(lull, "MOST_SECONDS", 0.1)
+
+    async def scene() -> None:
+        desk = Desk()
+        _, patient = desk.begin(0)
+        for number in range(1, 31):
+            wish, keeping = desk.begin(number)
+            await settle()
+            desk.keeper.hurry(wish)
+            await keeping
+            await asyncio.sleep(0.01)
+        assert patient.done()
+        await desk.keeper.close()
+
+    wait(scene())
+
+
 def test_many_are_several_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that other writers do not wait long."""
     monkeypatch.setattr(later, "_TOGETHER", 2)

@@ -150,10 +150,10 @@ class Fetches:
         try:
             await self._fill(index, arrival, incoming=incoming)
             await self._verify(arrival, incoming)
+            arrival.verify()
         except BaseException:
             await incoming.discard()
             raise
-        arrival.verify()
         return incoming
 
     async def _receive(self) -> Incoming:

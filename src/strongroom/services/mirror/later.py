@@ -10,7 +10,8 @@ are written is `copies.py`.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 
 from strongroom.core.errors import Unavailable
 from strongroom.core.mirrored import Copy, UpstreamFile
@@ -34,6 +35,7 @@ class Wish:
     keeping: Keeping
     held_bytes: int = 0
     is_urgent: bool = False
+    made_at: float = field(default_factory=monotonic)
 
 
 _Batch = dict[Wish, asyncio.Future[Copy]]
@@ -87,7 +89,8 @@ class LaterKeeping:
         batch: _Batch = {}
         try:
             while self._waiting:
-                await self._lull.wait(self._hurry)
+                oldest = next(iter(self._waiting))
+                await self._lull.wait(self._hurry, since=oldest.made_at)
                 chosen = self._choose()
                 for first in range(0, len(chosen), _TOGETHER):
                     batch = {wish: self._waiting.pop(wish) for wish in chosen[first : first + _TOGETHER]}

@@ -17,7 +17,7 @@ MOST_SECONDS = 10.0
 
 
 class Lull:
-    """Knows when something last came from an upstream. One for all parts of the mirror."""
+    """Knows when something last came from an upstream. One per worker process."""
 
     def __init__(self, quiet_seconds: float = QUIET_SECONDS) -> None:
         self._quiet_seconds = quiet_seconds
@@ -27,9 +27,12 @@ class Lull:
         """Something has come."""
         self._noted_at = monotonic()
 
-    async def wait(self, hurry: asyncio.Event) -> None:
-        """Return when it was quiet for a while, after `MOST_SECONDS` at the latest, at once when `hurry` is set."""
-        latest = monotonic() + MOST_SECONDS
+    async def wait(self, hurry: asyncio.Event, *, since: float) -> None:
+        """Return when it was quiet for a while, `MOST_SECONDS` after `since` at the latest, at once if `hurry` is set.
+
+        `since` is a time of `time.monotonic`, in seconds.
+        """
+        latest = since + MOST_SECONDS
         while not hurry.is_set():
             seconds = min(self._noted_at + self._quiet_seconds, latest) - monotonic()
             if seconds <= 0:
