@@ -23,7 +23,7 @@ SOMETHING = IndexDeleted(index=parse_index_name("old"))
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """The catalog's two calls, waited for."""
+    """The catalog's three calls, waited for."""
 
     catalog: Catalog
     runner: asyncio.Runner
@@ -31,6 +31,10 @@ class Driven:
     def read(self, fn: Callable[[Transaction], T]) -> T:
         """Read and wait."""
         return self.runner.run(self.catalog.read(fn))
+
+    def look(self, fn: Callable[[Transaction], T]) -> T:
+        """Look and wait."""
+        return self.runner.run(self.catalog.look(fn))
 
     def write(self, fn: Callable[[Transaction], T]) -> T:
         """Write and wait."""

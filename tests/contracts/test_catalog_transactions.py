@@ -18,6 +18,7 @@ from tests.factories import DEMO, MAIN, STAGING, a_file, a_project, a_user, an_i
 from tests.fakes import START
 
 ROUNDS = 20
+READING = pytest.mark.parametrize("call", ["read", "look"])
 
 
 def fill(tx: Transaction) -> None:
@@ -94,17 +95,20 @@ def test_a_transaction_sees_its_own_writes(catalog: Driven) -> None:
     assert catalog.write(write_and_look) == (1, 1)
 
 
-def test_a_reading_transaction_cannot_write(catalog: Driven) -> None:
+@READING
+def test_a_reading_transaction_cannot_write(catalog: Driven, call: str) -> None:
     """A write inside a read is refused, and leaves nothing."""
+    read = getattr(catalog, call)
     with pytest.raises(StorageFault):
-        catalog.read(lambda tx: tx.users.add(a_user()))
+        read(lambda tx: tx.users.add(a_user()))
     with pytest.raises(StorageFault):
-        catalog.read(append)
+        read(append)
     assert catalog.read(lambda tx: tx.users.list()) == ()
     catalog.write(lambda tx: tx.users.add(a_user()))
 
 
-def test_a_reader_keeps_its_snapshot(catalog: Driven) -> None:
+@READING
+def test_a_reader_keeps_its_snapshot(catalog: Driven, call: str) -> None:
     """What is committed while a function reads stays invisible to it to the end, and nobody waits for it."""
     catalog.write(fill)
     has_looked, has_written = threading.Event(), threading.Event()
@@ -115,13 +119,14 @@ def test_a_reader_keeps_its_snapshot(catalog: Driven) -> None:
         assert has_written.wait(10)
         return before, tx.events.serial(), tx.files.count(MAIN)
 
-    def read_elsewhere() -> tuple[int, int, int]:
-        return asyncio.run(catalog.catalog.read(look_twice))
+    def read_elsewhere() -> object:
+        return asyncio.run(getattr(catalog.catalog, call)(look_twice))
 
     with ThreadPoolExecutor(1) as thread:
         looking = thread.submit(read_elsewhere)
         assert has_looked.wait(10)
         catalog.write(append)
+        assert catalog.look(lambda tx: tx.events.serial()) == 1  # one look does not wait for another
         catalog.write(lambda tx: tx.files.add(a_file()))
         has_written.set()
         assert looking.result(10) == (0, 0, 0)
@@ -206,7 +211,6 @@ def test_the_change_mark_stands_while_nothing_is_committed(catalog: Driven) -> N
 def test_a_closed_catalog_is_unavailable(catalog: Driven) -> None:
     """After closing, every transaction is refused as a stopping server refuses; closing again is harmless."""
     catalog.runner.run(catalog.catalog.close())
-    with pytest.raises(Unavailable):
-        catalog.read(append)
-    with pytest.raises(Unavailable):
-        catalog.write(append)
+    for call in (catalog.read, catalog.look, catalog.write):
+        with pytest.raises(Unavailable):
+            call(append)

@@ -76,6 +76,14 @@ def test_an_upstream_page_comes_back_as_it_went_in(catalog: Driven) -> None:
     assert catalog.read(lambda tx: tx.upstream_pages.find(PUBLIC, DEMO)) == newer
 
 
+def test_the_time_of_a_page_is_found_without_the_page(catalog: Driven) -> None:
+    """A missing page has one, too; of a page that is not kept there is none."""
+    save_pages(catalog, full_page(), replace(a_missing_page("other"), fetched_at=START + DAY))
+    assert catalog.look(lambda tx: tx.upstream_pages.find_time(PUBLIC, DEMO)) == full_page().fetched_at
+    assert catalog.look(lambda tx: tx.upstream_pages.find_time(PUBLIC, OTHER)) == START + DAY
+    assert catalog.look(lambda tx: tx.upstream_pages.find_time(MAIN, DEMO)) is None
+
+
 def test_a_confirmed_page_changes_its_time_only(catalog: Driven) -> None:
     """Other pages do not; confirming a page that is not there makes none."""
     page, missing = full_page(), a_missing_page("other")

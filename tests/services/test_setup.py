@@ -32,7 +32,8 @@ class SealedCatalog:
 
     def __init__(self, catalog: Catalog) -> None:
         """Stand in front of the real one."""
-        self.read, self.change_mark, self.close = catalog.read, catalog.change_mark, catalog.close
+        self.read, self.look = catalog.read, catalog.look
+        self.change_mark, self.close = catalog.change_mark, catalog.close
         self.access_mark, self.check, self.waiting_writes = catalog.access_mark, catalog.check, catalog.waiting_writes
 
     async def write(self, fn: Callable[[Transaction], object]) -> NoReturn:

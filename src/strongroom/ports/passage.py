@@ -39,6 +39,10 @@ class UpstreamPages(Protocol):
     """Pages as upstreams gave them, missing ones too; one row for each index and project."""
 
     def find(self, index: IndexName, project: ProjectName) -> UpstreamPage | None: ...
+    def find_time(self, index: IndexName, project: ProjectName) -> datetime | None:
+        """Return when the page was fetched, a missing one too; costs the same for any length."""
+        ...
+
     def save(self, page: UpstreamPage) -> None:
         """Insert it, or replace the row of the same index and project."""
         ...

@@ -60,6 +60,10 @@ class _Way:
     copies: dict[Filename, Copy]
 
 
+_Found = tuple[Source, ProjectPage | None, tuple[_Way, ...]]
+"""Who answers, the page of own files if there are any, and the ways to upstreams that are to be asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Browse:
     """Use cases of whoever looks at an index."""
@@ -72,7 +76,7 @@ class Browse:
 
     async def get_project_page(self, target: ProjectTarget) -> ProjectPage:
         """Return the page of a project; raises `NotFound`, `Forbidden` for a reserved name, `UpstreamFault`."""
-        source, own, ways = await self.catalog.read(lambda tx: _look_up(tx, target))
+        source, own, ways = await self._look_up(target)
         match source:
             case Owned() if own is not None:
                 return own
@@ -118,7 +122,7 @@ class Browse:
 
     async def _read_metadata(self, file: UpstreamFile, target: ProjectTarget) -> bytes:
         """Return the METADATA of an upstream's file that shows, judged by what only it can tell."""
-        route, gates = await self.catalog.read(lambda tx: _find_way(tx, file, target=target))
+        route, gates = await self.catalog.look(lambda tx: _find_way(tx, file, target=target))
         if route is None:
             return b""
         metadata = await self.mirror.get_metadata(route.end, file)
@@ -128,6 +132,11 @@ class Browse:
             if isinstance(verdict, Refuse):
                 raise Forbidden(verdict.code, verdict.reason, verdict.hint)
         return metadata
+
+    async def _look_up(self, target: ProjectTarget) -> _Found:
+        """Return who answers and what is here for it; where that may be many rows, in a snapshot of its own."""
+        found = await self.catalog.look(lambda tx: _find_ways(tx, target))
+        return await self.catalog.read(lambda tx: _look_up(tx, target)) if found is None else found
 
     async def _ask(self, ways: tuple[_Way, ...], target: ProjectTarget) -> ProjectPage | None:
         """Return the page of the first upstream that has the project; a failing one ends the search."""
@@ -164,19 +173,37 @@ def demand_unreserved(source: Source) -> None:
         )
 
 
+def _find_ways(tx: Transaction, target: ProjectTarget) -> _Found | None:
+    """Return what a few rows tell, for most names all there is; None where files or copies have to be read."""
+    source = _find_source(tx, target)
+    match source:
+        case Owned() | Overlaid():
+            return None
+        case AskUpstreams(routes):
+            gates = [tx.gates(route, target.project) for route in routes]
+            if any(map(wants_copies, gates)):
+                return None
+            return source, None, tuple(_Way(route.end, passed, {}) for route, passed in zip(routes, gates, strict=True))
+    return source, None, ()
+
+
 # The order of many files takes long; in the transaction's thread it holds nobody up.
-def _look_up(tx: Transaction, target: ProjectTarget) -> tuple[Source, ProjectPage | None, tuple[_Way, ...]]:
-    """Return who answers, the page of own files if there are any, and the ways to upstreams that are to be asked."""
-    facts = tx.name_facts(target.project)
-    index = facts.indexes.get(target.index)
-    if index is None:
-        raise not_found()
-    source = find_source(target.project, start=index, facts=facts)
+def _look_up(tx: Transaction, target: ProjectTarget) -> _Found:
+    """Return all that is here."""
+    source = _find_source(tx, target)
     own = _make_own_pages(tx, source, target=target)
     match source:
         case AskUpstreams(routes) | Overlaid(below=AskUpstreams(routes)):
             return source, own, tuple(_look_along(tx, route, project=target.project) for route in routes)
     return source, own, ()
+
+
+def _find_source(tx: Transaction, target: ProjectTarget) -> Source:
+    facts = tx.name_facts(target.project)
+    index = facts.indexes.get(target.index)
+    if index is None:
+        raise not_found()
+    return find_source(target.project, start=index, facts=facts)
 
 
 def _make_own_pages(tx: Transaction, source: Source, *, target: ProjectTarget) -> ProjectPage | None:

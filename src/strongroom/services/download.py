@@ -74,7 +74,7 @@ class Download:
         A yanked file is returned like any other: PEP 592 keeps it for those who pinned it.
         Raises `NotFound`; `Forbidden` in quarantine; `Hidden` by a rule; `UpstreamFault`.
         """
-        own, ways = await self.catalog.read(lambda tx: _look_up(tx, target, filename=filename))
+        own, ways = await self.catalog.look(lambda tx: _look_up(tx, target, filename=filename))
         if own is not None:
             return FoundFile(own)
         return await self._find_upstream(ways, target, filename=filename)

@@ -6,6 +6,7 @@ import errno
 import os
 import sqlite3
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,8 +66,14 @@ def wal_bytes(folder: Path) -> int:
 @pytest.mark.parametrize("rule", RULES)
 def test_every_connection_keeps_the_rules(database: SqliteDatabase, rule: str) -> None:
     """Writer and readers are set explicitly, whatever SQLite was compiled with."""
-    with database.writing(soon()) as writer, database.reading() as first, database.reading() as second:
-        for connection in (writer, first, second):
+    with (
+        database.writing(soon()) as writer,
+        database.reading() as first,
+        database.reading() as second,
+        database.looking() as looker,
+    ):
+        for connection in (writer, first, second, looker):
+            assert connection is not None
             assert connection.exec_driver_sql(f"PRAGMA {rule}").scalar() == RULES[rule]
     with database.migrating(soon()) as connection:
         assert connection.exec_driver_sql(f"PRAGMA {rule}").scalar() == (0 if rule == "foreign_keys" else RULES[rule])
@@ -152,6 +159,21 @@ def test_a_writer_without_our_lock_is_waited_for_no_longer(catalog: Driven, tmp_
     shell.execute("ROLLBACK")
     shell.close()
     assert catalog.append() == 2
+
+
+def test_a_look_needs_no_thread_and_waits_for_nobody(catalog: Driven) -> None:
+    """It is made where it is asked for; one that finds the file locked is made again, in a thread that can wait."""
+    assert catalog.look(lambda tx: threading.current_thread()) is threading.current_thread()
+    asked: list[threading.Thread] = []
+
+    def find_it_locked(tx: Transaction) -> int:
+        asked.append(threading.current_thread())
+        if len(asked) == 1:
+            raise Unavailable("catalog-busy", "The catalog is locked by another process", "Try again later.")
+        return tx.events.serial()
+
+    assert catalog.look(find_it_locked) == 0
+    assert [thread is threading.current_thread() for thread in asked] == [True, False]
 
 
 def test_a_full_disk_is_said_and_harms_nothing(tmp_path: Path) -> None:
@@ -276,7 +298,7 @@ def test_errors_of_the_program_stay_as_they_are() -> None:
     assert type(translate_sqlite_error(sqlite3.ProgrammingError("misuse"))) is StorageFault
 
 
-@pytest.mark.parametrize("call", ["read", "write"])
+@pytest.mark.parametrize("call", ["read", "look", "write"])
 def test_unforeseen_errors_of_sqlalchemy_are_translated(catalog: Driven, call: str) -> None:
     """No error of SQLAlchemy leaves the catalog: a starved pool is busy, anything else a fault."""
 

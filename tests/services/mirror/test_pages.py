@@ -12,7 +12,7 @@ import pytest
 from strongroom.core.model import ProjectStatus, Yank
 from strongroom.core.names import parse_filename, parse_index_name, parse_project_name
 from strongroom.ports import Transaction
-from strongroom.services.mirror.pages import PageMirror
+from strongroom.services.mirror.pages import RECALL, PageMirror
 from tests.factories import DEMO, PUBLIC, an_upstream
 from tests.fakes import START
 from tests.replacing import replace
@@ -169,6 +169,23 @@ def test_a_late_caller_does_not_ask_again(town: Town) -> None:
         page = await early
         gate.set()
         assert await late is page
+
+    at_mirror(town, scene)
+    assert town.client.count() == 1
+
+
+def test_a_page_in_memory_is_not_read_again(town: Town) -> None:
+    """A stale one is looked up in the catalog by its time, and what stands on it only where that is newer."""
+
+    async def scene(pages: PageMirror) -> None:
+        mark = town.parts.catalog.change_mark()
+        first = await pages.get_page(town.public, DEMO)
+        await until(lambda: town.parts.catalog.change_mark() > mark)  # it is written down
+        newer = town.pass_time(FRESHNESS)
+        assert await pages.get_page(town.offline(), DEMO) is first
+        await town.parts.catalog.write(lambda tx: tx.upstream_pages.confirm(PUBLIC, DEMO, at=newer))
+        town.pass_time(RECALL.seconds)
+        assert await pages.get_page(town.offline(), DEMO) == replace(first, fetched_at=newer)
 
     at_mirror(town, scene)
     assert town.client.count() == 1

@@ -47,6 +47,10 @@ class MemoryCatalog:
         self._require_open()
         return fn(self._transaction(self._state))
 
+    async def look(self, fn: Callable[[Transaction], T]) -> T:
+        """Run the function on the committed state."""
+        return await self.read(fn)
+
     async def write(self, fn: Callable[[Transaction], T]) -> T:
         """Run the function on a copy, which becomes the committed state unless it raises."""
         self._require_open()

@@ -45,6 +45,10 @@ class MemoryUpstreamPages:
     def find(self, index: IndexName, project: ProjectName) -> UpstreamPage | None:
         return self._state.upstream_pages.get((index, project))
 
+    def find_time(self, index: IndexName, project: ProjectName) -> datetime | None:
+        page = self.find(index, project)
+        return None if page is None else page.fetched_at
+
     def save(self, page: UpstreamPage) -> None:
         self._state.changing().upstream_pages[page.index, page.project] = page
 

@@ -72,6 +72,18 @@ class SqlCatalog:
         except SQLAlchemyError as error:
             raise _unexpected(error) from error
 
+    async def look(self, fn: Callable[[Transaction], T]) -> T:
+        """Run the short function on one consistent snapshot; in the event loop, unless the database may wait."""
+        try:
+            with self._database.looking() as connection:
+                if connection is not None:
+                    return fn(self._transaction(connection))
+        except Unavailable:  # locked by another process: a thread can wait for that
+            pass
+        except SQLAlchemyError as error:
+            raise _unexpected(error) from error
+        return await self.read(fn)
+
     async def write(self, fn: Callable[[Transaction], T]) -> T:
         """Run the function alone and commit durably; any exception rolls all of it back.
 

@@ -38,6 +38,10 @@ class Database(Protocol):
         """See one snapshot, and write nothing."""
         ...
 
+    def looking(self) -> AbstractContextManager[Connection | None]:
+        """See one snapshot without ever waiting, neither for a network nor for others; None where that cannot be."""
+        ...
+
     def migrating(self, deadline: float) -> AbstractContextManager[Connection]:
         """Be the only writer, and allowed to rebuild tables that others refer to."""
         ...

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 
@@ -36,6 +37,7 @@ _RULES = (
     "mmap_size=0",
     "trusted_schema=OFF",
 )
+_READING_RULES = (*_RULES, "query_only=ON")
 
 
 def has_wal_reset_bug(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> bool:
@@ -58,7 +60,10 @@ class SqliteDatabase:
             _create_private_file(self._path)
             self._watch = _open_watch(self._path)
         self._writer = _make_engine(self._path, "BEGIN IMMEDIATE", connections=1, rules=_RULES)
-        self._readers = _make_engine(self._path, "BEGIN", connections=readers, rules=(*_RULES, "query_only=ON"))
+        self._readers = _make_engine(self._path, "BEGIN", connections=readers, rules=_READING_RULES)
+        self._looker = _make_engine(self._path, "BEGIN", connections=1, rules=(*_READING_RULES, "busy_timeout=0"))
+        self._looks = Lock()
+        self._is_closed = False
 
     @contextmanager
     def writing(self, deadline: float) -> Iterator[Connection]:
@@ -74,6 +79,21 @@ class SqliteDatabase:
         """See the snapshot of the first statement."""
         with self._readers.connect() as connection, connection.begin():
             yield connection
+
+    @contextmanager
+    def looking(self) -> Iterator[Connection | None]:
+        """See the snapshot of the first statement; None while another thread looks, and at the end."""
+        if not self._looks.acquire(blocking=False):
+            yield None
+            return
+        try:
+            if self._is_closed:
+                yield None
+                return
+            with self._looker.connect() as connection, connection.begin():
+                yield connection
+        finally:
+            self._looks.release()
 
     @contextmanager
     def migrating(self, deadline: float) -> Iterator[Connection]:
@@ -119,6 +139,9 @@ class SqliteDatabase:
         self._close_connections()
 
     def _close_connections(self) -> None:
+        with self._looks:
+            self._is_closed = True
+        self._looker.dispose()
         self._readers.dispose()
         self._writer.dispose()
         self._watch.close()

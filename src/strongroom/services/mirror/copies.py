@@ -53,7 +53,7 @@ class KeptCopies:
 
         Bytes that the row promises and that are gone count as not stored.
         """
-        copy = await self._parts.catalog.read(lambda tx: tx.copies.find(file.index, file.filename))
+        copy = await self._parts.catalog.look(lambda tx: tx.copies.find(file.index, file.filename))
         if copy is None or copy.sha256 != file.sha256:
             copy = None
         for keeping in self._expected.get(_key(file), ()):

@@ -177,15 +177,21 @@ class PageMirror:
         address = address_of(index, project)
 
         async def look() -> UpstreamPage | None:
-            now = self._parts.clock.now()
-            row = await self._parts.catalog.read(lambda tx: tx.upstream_pages.find(index.name, project))
-            found = (row, self._saver.find(address), self._find(address))
-            page = max((page for page in found if page), key=lambda page: page.fetched_at, default=None)
+            now, catalog = self._parts.clock.now(), self._parts.catalog
+            written_at = await catalog.look(lambda tx: tx.upstream_pages.find_time(index.name, project))
+            page = self._find_newest(address)
+            if written_at is not None and (page is None or page.fetched_at < written_at):
+                written = await catalog.read(lambda tx: tx.upstream_pages.find(index.name, project))
+                page = _newest(written, self._find_newest(address))
             if page is not None:
                 self._memory.put(address, Remembered(page, now))
             return page
 
         return await self._recalls.join(address, look)
+
+    def _find_newest(self, address: Address) -> UpstreamPage | None:
+        """Return the newest page that this process has in memory, whether it is written down or not."""
+        return _newest(self._saver.find(address), self._find(address))
 
     def _find(self, address: Address) -> UpstreamPage | None:
         remembered = self._memory.find(address)
@@ -206,3 +212,7 @@ class PageMirror:
 
 def _lists(page: UpstreamPage, filename: Filename) -> bool:
     return any(file.filename == filename for file in page.files)
+
+
+def _newest(*pages: UpstreamPage | None) -> UpstreamPage | None:
+    return max((page for page in pages if page), key=lambda page: page.fetched_at, default=None)

@@ -16,6 +16,7 @@ _IS_OF_INDEX = pages.c.index_name == bindparam("index_key")
 _IS_OF_PROJECT = pages.c.project_name == bindparam("project_key")
 _IS_THERE = pages.c.is_missing == false()
 _FIND = select(pages).where(_IS_OF_INDEX, _IS_OF_PROJECT)
+_FIND_TIME = select(pages.c.fetched_at).where(_IS_OF_INDEX, _IS_OF_PROJECT)
 _ADD = insert(pages)
 _REPLACE = update(pages).where(_IS_OF_INDEX, _IS_OF_PROJECT)
 _CONFIRM = update(pages).where(_IS_OF_INDEX, _IS_OF_PROJECT).values(fetched_at=bindparam("at"))
@@ -35,6 +36,10 @@ class SqlUpstreamPages:
         """Return the page, a missing one too."""
         row = self._connection.execute(_FIND, _key(index, project)).one_or_none()
         return None if row is None else _page(row)
+
+    def find_time(self, index: IndexName, project: ProjectName) -> datetime | None:
+        """Return when the page was fetched, without reading it."""
+        return self._connection.execute(_FIND_TIME, _key(index, project)).scalar_one_or_none()
 
     def save(self, page: UpstreamPage) -> None:
         """Insert it, or replace the row of the same index and project."""
