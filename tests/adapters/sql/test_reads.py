@@ -23,6 +23,7 @@ class Desk:
         self.transactions = 0
         self.fails: list[Exception] = []
         self.ends_badly = False
+        self.slow: list[Slow] = []
         self.threads = ThreadPoolExecutor(at_once)
         self.reads = Reads(self.threads, self.begin, at_once=at_once)
         self._engine = create_engine("sqlite://")
@@ -66,12 +67,14 @@ class Slow:
 
 @contextmanager
 def held(desk: Desk) -> Iterator[Slow]:
-    """Give a slow read, which ends at the end, and the desk's threads with it."""
+    """Give a slow read, which ends at the end, and the desk's threads with all its slow reads."""
     slow = Slow()
+    desk.slow.append(slow)
     try:
         yield slow
     finally:
-        slow.may_end.set()
+        for each in desk.slow:  # the threads end when the last of them does
+            each.may_end.set()
         desk.threads.shutdown()
 
 
