@@ -199,10 +199,11 @@ def _open_passage(settings: Settings, *, catalog: Catalog, blobs: Blobs, secrets
     seals, remover = AesSeals(secrets), Removing(catalog, blobs, clock)
     pages = ProcessPages()
     parts = Parts(catalog, blobs, client, seals, clock, secrets, remover, pages, settings.offline, settings.is_alone)
+    mirror = Mirroring.of(parts)
     return Passage(
         parts=parts,
-        mirror=Mirroring.of(parts),
-        names=UpstreamNames(catalog, blobs),
+        mirror=mirror,
+        names=UpstreamNames(catalog, blobs, mirror.pages.find_unwritten),
         lists=NameLists(parts),
         asked=AskedCounter(catalog, clock),
         outcomes=client.counts,

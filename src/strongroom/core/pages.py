@@ -17,14 +17,15 @@ from strongroom.core.mirrored import Copy, Offered, UpstreamPage
 from strongroom.core.model import File, Project, ProjectStatus
 from strongroom.core.names import EVERY_PROJECT, Filename, IndexName, ProjectName
 from strongroom.core.policy import Allow, Refuse
-from strongroom.core.screening import Gate, Screen, next_change
+from strongroom.core.screening import Gate, Screen, Way, next_change
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectPage:
     """What the page of a project says. `files` are the ones that show, by version and name.
 
-    `valid_until`: what comes from an upstream may look different from then on.
+    `valid_until`: what comes from an upstream may look different from then on. `ways`: where all
+    files come from upstreams, the ways on which they do.
     """
 
     index: IndexName
@@ -36,6 +37,7 @@ class ProjectPage:
     versions: tuple[str, ...]
     serial: int
     valid_until: datetime | None = None
+    ways: tuple[Way, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from strongroom.core.policies.platforms import PLATFORM, judge_platform
 from strongroom.core.policy import ALLOW, Refuse, Verdict
 from strongroom.core.rule_text import find_versions
 from strongroom.core.rules import Rules
+from strongroom.core.sources import Route
 
 RULE_CODES = (DENIED, NOT_ALLOWED, TOO_YOUNG, SDIST, PLATFORM, TOO_LARGE, YANKED, LICENCE)
 """The codes of all rules, in the order in which they judge: an exemption is from one of them, or from all."""
@@ -40,6 +41,14 @@ class Gate:
     index: IndexName
     rules: Rules
     exemptions: tuple[Exemption, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to an upstream, and the rules on it."""
+
+    route: Route
+    gates: tuple[Gate, ...]
 
 
 class Finding(NamedTuple):

@@ -34,6 +34,9 @@ from strongroom.ports import Catalog, Clock, Transaction
 Shelf = tuple[IndexName, ProjectName | None]
 """What is dropped together: a project of an index, or (None) the index's project list."""
 
+WAYS = "ways"
+"""The key of the ways to upstreams on which a project's files come (`core/screening.py`)."""
+
 GRACE_SECONDS = 30.0
 """How long what is known may be used after it was last certain, while the catalog cannot be reached."""
 

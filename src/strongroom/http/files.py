@@ -15,6 +15,7 @@ import os
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import quote
 
 import msgspec
@@ -35,7 +36,7 @@ from strongroom.http.answers import (
     make_answer,
     strip_for_304,
 )
-from strongroom.http.cache import Cache, Moment, Shelf
+from strongroom.http.cache import WAYS, Cache, Moment, Shelf
 from strongroom.http.errors import PROBLEM_JSON, Headers
 from strongroom.http.exchange import Exchange
 from strongroom.http.flights import Flights
@@ -122,10 +123,8 @@ class Files:
         found = await self._find_facts(path)
         with self._doubting_facts(path):
             content = await self._download.get_metadata(found)
-        if len(content) <= CODED_AT_ONCE_BYTES:
-            representation = represent(_OCTETS, content, coding=coding)
-        else:
-            representation = await asyncio.to_thread(represent, _OCTETS, content, coding=coding)
+        code = partial(represent, _OCTETS, content, coding=coding, is_passing=found.valid_until is not None)
+        representation = code() if len(content) <= CODED_AT_ONCE_BYTES else await asyncio.to_thread(code)
         answer = make_answer(representation, cache_control=IMMUTABLE, vary=b"Accept-Encoding, Authorization", extra=[])
         moment = Moment(generation, found.valid_until)
         self._cache.store(shelf, key, value=answer, size_bytes=answer.size_bytes, moment=moment)
@@ -223,7 +222,8 @@ class Files:
         if isinstance(kept, FoundFile):
             return kept
         generation = self._cache.generation
-        found = await self._download.get_file(path.target, path.filename)
+        ways = self._cache.find(place[0], WAYS)
+        found = await self._download.get_file(path.target, path.filename, ways=ways if isinstance(ways, tuple) else ())
         moment = Moment(generation, found.valid_until)
         self._cache.store(*place, value=found, size_bytes=_FILE_BYTES, moment=moment)
         return found

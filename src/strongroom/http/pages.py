@@ -19,7 +19,7 @@ from strongroom.core.simpleapi.negotiate import PageType, Wish
 from strongroom.core.simpleapi.render import Links, render_project_list, render_project_page
 from strongroom.core.simpleapi.representation import represent
 from strongroom.http.answers import REVALIDATE, Answer, make_answer
-from strongroom.http.cache import Cache, Moment, Shelf
+from strongroom.http.cache import WAYS, Cache, Moment, Shelf
 from strongroom.http.flights import Flights
 from strongroom.http.paths import PagePath
 from strongroom.http.recent import Recent
@@ -116,6 +116,8 @@ class Pages:
         body = _Body(content, page.serial, page.valid_until)
         key, moment = (path.files_url, family), Moment(generation, page.valid_until)
         self._cache.store(shelf, key, value=body, size_bytes=len(content) + _KEY_BYTES, moment=moment)
+        if page.ways:  # the files are asked for next
+            self._cache.store(shelf, WAYS, value=page.ways, size_bytes=_KEY_BYTES, moment=Moment(generation))
         return body
 
     def _missing_until(self) -> datetime | None:

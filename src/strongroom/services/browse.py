@@ -30,7 +30,7 @@ from strongroom.core.pages import (
     overlay_page,
 )
 from strongroom.core.policy import Refuse
-from strongroom.core.screening import Gate, screen, wants_copies, wants_licence
+from strongroom.core.screening import Gate, Way, screen, wants_copies, wants_licence
 from strongroom.core.sources import (
     AskUpstreams,
     Nowhere,
@@ -52,16 +52,20 @@ _LIST_FRESHNESS = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """The index whose upstream is asked at the end of a way, the rules on it, and the copies if those judge by them."""
+class _Upstream:
+    """The way to an upstream, and the copies of its files if the rules judge by them."""
 
-    end: Index
-    gates: tuple[Gate, ...]
+    way: Way
     copies: dict[Filename, Copy]
 
+    @property
+    def index(self) -> Index:
+        """Return the index whose upstream it is."""
+        return self.way.route.end
 
-_Found = tuple[Source, ProjectPage | None, tuple[_Way, ...]]
-"""Who answers, the page of own files if there are any, and the ways to upstreams that are to be asked."""
+
+_Found = tuple[Source, ProjectPage | None, tuple[_Upstream, ...]]
+"""Who answers, the page of own files if there are any, and the upstreams that are to be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +80,21 @@ class Browse:
 
     async def get_project_page(self, target: ProjectTarget) -> ProjectPage:
         """Return the page of a project; raises `NotFound`, `Forbidden` for a reserved name, `UpstreamFault`."""
-        source, own, ways = await self._look_up(target)
+        source, own, upstreams = await self._look_up(target)
         match source:
             case Owned() if own is not None:
                 return own
             case Overlaid(below=AskUpstreams()) if own is not None:
-                below = await self._ask(ways, target)
+                below = await self._ask(upstreams, target)
                 return own if below is None else await asyncio.to_thread(overlay_page, own, below)
             case Overlaid() if own is not None:
                 return own
-            case AskUpstreams() | Overlaid(below=AskUpstreams()):  # an overlay whose files are all deleted
-                page = await self._ask(ways, target)
+            case AskUpstreams():
+                page = await self._ask(upstreams, target)
+                if page is not None:
+                    return replace(page, ways=tuple(upstream.way for upstream in upstreams))
+            case Overlaid(below=AskUpstreams()):  # an overlay whose files are all deleted
+                page = await self._ask(upstreams, target)
                 if page is not None:
                     return page
         demand_unreserved(source)
@@ -138,20 +146,20 @@ class Browse:
         found = await self.catalog.look(lambda tx: _find_ways(tx, target))
         return await self.catalog.read(lambda tx: _look_up(tx, target)) if found is None else found
 
-    async def _ask(self, ways: tuple[_Way, ...], target: ProjectTarget) -> ProjectPage | None:
+    async def _ask(self, upstreams: tuple[_Upstream, ...], target: ProjectTarget) -> ProjectPage | None:
         """Return the page of the first upstream that has the project; a failing one ends the search."""
-        for way in ways:
-            page = await self.mirror.get_page(way.end, target.project)
+        for upstream in upstreams:
+            page = await self.mirror.get_page(upstream.index, target.project)
             if not page.is_missing:
-                return await self._make_page(page, way, asked=target.index)
+                return await self._make_page(page, upstream, asked=target.index)
         return None
 
-    async def _make_page(self, page: UpstreamPage, way: _Way, *, asked: IndexName) -> ProjectPage:
+    async def _make_page(self, page: UpstreamPage, upstream: _Upstream, *, asked: IndexName) -> ProjectPage:
         """Return the page as the rules want it that stood when it was asked for."""
         now = self.clock.now()
-        make = partial(make_upstream_page, page, way.gates, copies=way.copies, asked=asked, now=now)
+        make = partial(make_upstream_page, page, upstream.way.gates, copies=upstream.copies, asked=asked, now=now)
         made = make() if len(page.files) <= _SHORT_FILES else await asyncio.to_thread(make)
-        return replace(made, valid_until=_earliest(made.valid_until, self._fresh_until(way.end, page)))
+        return replace(made, valid_until=_earliest(made.valid_until, self._fresh_until(upstream.index, page)))
 
     def _fresh_until(self, index: Index, page: UpstreamPage) -> datetime | None:
         if index.upstream is None or index.upstream.is_offline:
@@ -180,10 +188,10 @@ def _find_ways(tx: Transaction, target: ProjectTarget) -> _Found | None:
         case Owned() | Overlaid():
             return None
         case AskUpstreams(routes):
-            gates = [tx.gates(route, target.project) for route in routes]
-            if any(map(wants_copies, gates)):
+            ways = [Way(route, tx.gates(route, target.project)) for route in routes]
+            if any(wants_copies(way.gates) for way in ways):
                 return None
-            return source, None, tuple(_Way(route.end, passed, {}) for route, passed in zip(routes, gates, strict=True))
+            return source, None, tuple(_Upstream(way, {}) for way in ways)
     return source, None, ()
 
 
@@ -246,10 +254,10 @@ def _find_way(tx: Transaction, file: UpstreamFile, *, target: ProjectTarget) -> 
             return None, ()
 
 
-def _look_along(tx: Transaction, route: Route, *, project: ProjectName) -> _Way:
+def _look_along(tx: Transaction, route: Route, *, project: ProjectName) -> _Upstream:
     gates = tx.gates(route, project)
     copies = tx.copies.list(route.end.name, project) if wants_copies(gates) else ()
-    return _Way(route.end, gates, {copy.filename: copy for copy in copies})
+    return _Upstream(Way(route, gates), {copy.filename: copy for copy in copies})
 
 
 def _get_project_list(tx: Transaction, index: IndexName) -> tuple[ProjectList, bool]:

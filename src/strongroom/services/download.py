@@ -19,9 +19,9 @@ from strongroom.core.errors import Hidden
 from strongroom.core.licences import read_licence
 from strongroom.core.mirrored import Copy, Offered, UpstreamFile
 from strongroom.core.model import File, Index
-from strongroom.core.names import Filename, Sha256
+from strongroom.core.names import Filename, IndexName, Sha256
 from strongroom.core.pages import demand_offered, demand_status
-from strongroom.core.screening import Gate, find_refusals, needs_metadata, next_change
+from strongroom.core.screening import Gate, Way, find_refusals, needs_metadata, next_change, wants_copies
 from strongroom.core.sources import AskUpstreams, Overlaid, Owned, Route, Source, find_source
 from strongroom.core.upstream import Delivery
 from strongroom.ports import Arriving, Blobs, Catalog, Clock, Mirror, Transaction
@@ -43,13 +43,8 @@ class FoundFile:
     gates: tuple[Gate, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """A way to an upstream, the rules on it, and what is kept of the wanted file at its end."""
-
-    route: Route
-    gates: tuple[Gate, ...]
-    copy: Copy | None
+_Copies = dict[IndexName, Copy | None]
+"""What is kept of the wanted file at the ends of the ways whose rules judge by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +63,27 @@ class Download:
     mirror: Mirror
     clock: Clock
 
-    async def get_file(self, target: ProjectTarget, filename: Filename) -> FoundFile:
-        """Return the facts of a file.
+    async def get_file(self, target: ProjectTarget, filename: Filename, *, ways: tuple[Way, ...] = ()) -> FoundFile:
+        """Return the facts of a file; `ways` are those of its project's page if that is known to stand.
 
         A yanked file is returned like any other: PEP 592 keeps it for those who pinned it.
         Raises `NotFound`; `Forbidden` in quarantine; `Hidden` by a rule; `UpstreamFault`.
         """
-        own, ways = await self.catalog.look(lambda tx: _look_up(tx, target, filename=filename))
-        if own is not None:
-            return FoundFile(own)
-        return await self._find_upstream(ways, target, filename=filename)
+        copies: _Copies = {}
+        if not ways or any(wants_copies(way.gates) for way in ways):
+            own, ways, copies = await self.catalog.look(lambda tx: _look_up(tx, target, filename=filename))
+            if own is not None:
+                return FoundFile(own)
+        for way in ways:
+            page = await self.mirror.get_page_with(way.route.end, target.project, filename=filename)
+            if page.is_missing:
+                continue
+            file = next((file for file in page.files if file.filename == filename), None)
+            if file is None:
+                break
+            demand_status(target.project, page.status, reason=page.status_reason)
+            return await self._judge(file, way, copy=copies.get(way.route.end.name))
+        raise not_found()
 
     async def find_stored(self, found: FoundFile) -> Copy | None:
         """Return the copy of an upstream's file, if its bytes are here; raises `Forbidden` for too many of them."""
@@ -142,22 +148,9 @@ class Download:
         """Yield the bytes from start to stop (exclusive); raises `StorageFault` when they are gone."""
         return self.blobs.stream(sha256, start, stop=stop)
 
-    async def _find_upstream(self, ways: tuple[_Way, ...], target: ProjectTarget, *, filename: Filename) -> FoundFile:
-        """Return the file as the first upstream that has the project describes it; raises `NotFound`."""
-        for way in ways:
-            page = await self.mirror.get_page_with(way.route.end, target.project, filename=filename)
-            if page.is_missing:
-                continue
-            file = next((file for file in page.files if file.filename == filename), None)
-            if file is None:
-                break
-            demand_status(target.project, page.status, reason=page.status_reason)
-            return await self._judge(file, way)
-        raise not_found()
-
-    async def _judge(self, file: UpstreamFile, way: _Way) -> FoundFile:
+    async def _judge(self, file: UpstreamFile, way: Way, *, copy: Copy | None) -> FoundFile:
         """Return the file if it comes through by the rules that stood when it was asked for."""
-        gates, copy = way.gates, way.copy
+        gates = way.gates
         if needs_metadata(file, gates, copy=copy):
             licence = read_licence(await self.mirror.get_metadata(way.route.end, file))
             known = copy or Copy(file.index, file.project, file.filename, file.sha256)
@@ -180,17 +173,17 @@ def _awaits_size(found: FoundFile) -> bool:
     return is_judged and isinstance(found.file, UpstreamFile) and found.file.size_bytes is None
 
 
-def _look_up(tx: Transaction, target: ProjectTarget, *, filename: Filename) -> tuple[File | None, tuple[_Way, ...]]:
+def _look_up(
+    tx: Transaction, target: ProjectTarget, *, filename: Filename
+) -> tuple[File | None, tuple[Way, ...], _Copies]:
     """Return the file if it is somebody's own here, else the ways on which it may come; one look for both."""
     source, own = _find_own(tx, target, filename=filename)
     match source:
         case AskUpstreams(routes) | Overlaid(below=AskUpstreams(routes)) if own is None:
-            return None, tuple(_look_along(tx, route, target=target, filename=filename) for route in routes)
-    return own, ()
-
-
-def _look_along(tx: Transaction, route: Route, *, target: ProjectTarget, filename: Filename) -> _Way:
-    return _Way(route, tx.gates(route, target.project), tx.copies.find(route.end.name, filename))
+            ways = tuple(Way(route, tx.gates(route, target.project)) for route in routes)
+            judging = (way.route.end.name for way in ways if wants_copies(way.gates))
+            return None, ways, {index: tx.copies.find(index, filename) for index in judging}
+    return own, (), {}
 
 
 def _find_own(tx: Transaction, target: ProjectTarget, *, filename: Filename) -> tuple[Source, File | None]:

@@ -83,6 +83,14 @@ def test_a_name_is_looked_up_without_asking_anybody(town: Town) -> None:
     assert town.client.count() == 1
 
 
+def test_a_page_that_is_not_written_yet_counts(town: Town) -> None:
+    """Whether a list lacks the name or not: somebody has just been given the page."""
+    fetch(town)
+    names = UpstreamNames(town.house.catalog, town.blobs, lambda name: frozenset({PUBLIC} if name == UNKNOWN else ()))
+    assert wait(names.look_up(ProjectName(UNKNOWN))).upstreams == (PUBLIC,)
+    assert wait(names.look_up(ProjectName("another"))).upstreams == ()
+
+
 def test_what_may_not_be_named_is_not(town: Town) -> None:
     """Its upstream counts, without its name, and names that it has are no look-alikes."""
     fetch(town)

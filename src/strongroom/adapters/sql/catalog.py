@@ -59,6 +59,7 @@ class SqlCatalog:
         self._database = database
         self._chain_key = chain_key
         self._write_timeout_seconds = write_timeout_seconds
+        self._looked_at: tuple[Connection, Transaction] | None = None
         self._waiting_writes = 0
         self._writing_since: float | None = None
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="catalog-write")
@@ -77,7 +78,7 @@ class SqlCatalog:
         try:
             with self._database.looking() as connection:
                 if connection is not None:
-                    return fn(self._transaction(connection))
+                    return fn(self._looking_transaction(connection))
         except Unavailable:  # locked by another process: a thread can wait for that
             pass
         except SQLAlchemyError as error:
@@ -177,6 +178,12 @@ class SqlCatalog:
                 return fn(connection)
         except SQLAlchemyError as error:
             raise _unexpected(error) from error
+
+    def _looking_transaction(self, connection: Connection) -> Transaction:
+        """Return the same as long as the connection is the same: to make one takes as long as half a statement."""
+        if self._looked_at is None or self._looked_at[0] is not connection:
+            self._looked_at = (connection, self._transaction(connection))
+        return self._looked_at[1]
 
     def _transaction(self, connection: Connection) -> Transaction:
         return Transaction(

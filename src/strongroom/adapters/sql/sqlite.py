@@ -61,7 +61,8 @@ class SqliteDatabase:
             self._watch = _open_watch(self._path)
         self._writer = _make_engine(self._path, "BEGIN IMMEDIATE", connections=1, rules=_RULES)
         self._readers = _make_engine(self._path, "BEGIN", connections=readers, rules=_READING_RULES)
-        self._looker = _make_engine(self._path, "BEGIN", connections=1, rules=(*_READING_RULES, "busy_timeout=0"))
+        self._lookers = _make_engine(self._path, "BEGIN", connections=1, rules=(*_READING_RULES, "busy_timeout=0"))
+        self._looker: Connection | None = None
         self._looks = Lock()
         self._is_closed = False
 
@@ -82,7 +83,7 @@ class SqliteDatabase:
 
     @contextmanager
     def looking(self) -> Iterator[Connection | None]:
-        """See the snapshot of the first statement; None while another thread looks, and at the end."""
+        """See the snapshot of the first statement, on one connection that stays; None while another thread looks."""
         if not self._looks.acquire(blocking=False):
             yield None
             return
@@ -90,8 +91,10 @@ class SqliteDatabase:
             if self._is_closed:
                 yield None
                 return
-            with self._looker.connect() as connection, connection.begin():
-                yield connection
+            if self._looker is None:
+                self._looker = self._lookers.connect()
+            with self._looker.begin():
+                yield self._looker
         finally:
             self._looks.release()
 
@@ -141,7 +144,9 @@ class SqliteDatabase:
     def _close_connections(self) -> None:
         with self._looks:
             self._is_closed = True
-        self._looker.dispose()
+            if self._looker is not None:
+                self._looker.close()
+        self._lookers.dispose()
         self._readers.dispose()
         self._writer.dispose()
         self._watch.close()

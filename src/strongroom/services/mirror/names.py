@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from strongroom.core.errors import StorageFault
@@ -42,9 +43,16 @@ class _List:
 class UpstreamNames:
     """The names of all upstreams. One per worker process; the lists are loaded when first needed."""
 
-    def __init__(self, catalog: Catalog, blobs: Blobs) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        blobs: Blobs,
+        find_unwritten: Callable[[ProjectName], frozenset[IndexName]] = lambda _: frozenset(),
+    ) -> None:
+        """Ask the catalog, and `find_unwritten` which indexes have a page of the name that is not there yet."""
         self._catalog = catalog
         self._blobs = blobs
+        self._find_unwritten = find_unwritten
         self._lists: dict[IndexName, _List] = {}
         self._loads: Flights[_List] = Flights()
 
@@ -52,13 +60,15 @@ class UpstreamNames:
         self, project: ProjectName, *, with_lookalikes: bool = True, nameable: frozenset[IndexName] | None = None
     ) -> NameKnowledge:
         """Return what is known about the name, naming only `nameable` indexes; raises `Unavailable`."""
+        unwritten = self._find_unwritten(project)  # asked first: what is written meanwhile, the catalog shows
         rows = await self._catalog.read(lambda tx: _load_rows(tx, project))
+        with_page = rows.with_page | unwritten
         self._drop_others(rows)
         lists = {row.index: found for row in rows.lists if (found := await self._load(row)) is not None}
         held = frozenset(index for index, kept in lists.items() if holds_name(kept.names, project))
         told = {index: kept for index, kept in lists.items() if nameable is None or index in nameable}
         lookalikes = await asyncio.to_thread(_find_lookalikes, told, project) if with_lookalikes else ()
-        having = tuple(index for index in rows.upstreams if index in held or index in rows.with_page)
+        having = tuple(index for index in rows.upstreams if index in held or index in with_page)
         named = tuple(index for index in having if nameable is None or index in nameable)
         return NameKnowledge(
             upstreams=named,

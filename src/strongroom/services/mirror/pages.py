@@ -21,6 +21,7 @@ from strongroom.core.names import Filename, IndexName, ProjectName
 from strongroom.ports import Missing, PageBody, Unchanged
 from strongroom.services.mirror.breaker import Breakers
 from strongroom.services.mirror.flights import Flights
+from strongroom.services.mirror.lull import Lull
 from strongroom.services.mirror.memory import LIMIT_BYTES, Address, PageMemory, Remembered, address_of
 from strongroom.services.mirror.parts import Parts, upstream_of
 from strongroom.services.mirror.reading import read_absence, read_confirmation, read_page
@@ -43,10 +44,11 @@ _log = logging.getLogger(__name__)
 class PageMirror:
     """Pages from memory, else from the catalog, else from the upstream."""
 
-    def __init__(self, parts: Parts, limit_bytes: int = LIMIT_BYTES) -> None:
+    def __init__(self, parts: Parts, limit_bytes: int = LIMIT_BYTES, *, lull: Lull | None = None) -> None:
+        """Write pages in that lull, or a moment after they came."""
         self._parts = parts
         self._memory = PageMemory(limit_bytes)
-        self._saver = PageSaver(parts.catalog)
+        self._saver = PageSaver(parts.catalog, lull)
         self._breakers = Breakers()
         self._seldom = Seldom()
         self._recalls: Flights[UpstreamPage | None] = Flights()
@@ -89,6 +91,10 @@ class PageMirror:
             return newest
         is_recent = abs(self._parts.clock.now() - page.fetched_at) < MOMENT
         return page if is_recent else await self._ask(index, project, kept=page)
+
+    def find_unwritten(self, project: ProjectName) -> frozenset[IndexName]:
+        """Return the indexes with a page of the project that the catalog does not show yet."""
+        return self._saver.find_indexes(project)
 
     def forget(self, index: IndexName) -> None:
         """Forget the index's pages in this process; those of the catalog are removed elsewhere."""

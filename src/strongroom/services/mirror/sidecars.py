@@ -103,7 +103,7 @@ class Sidecars:
             content = await self._read_stored(copy)
             if _digest(content) != copy.metadata_sha256:
                 _log.warning("an upstream gave other METADATA than its wheel has", extra={"fields": fields})
-                await self._copies.keep(file, await self._prepare(Kind.METADATA, content))
+                await self._copies.keep(file, self._prepare(Kind.METADATA, content))
         except StrongroomError as fault:
             fields |= {"code": fault.code, "cause": fault.message}
             _log.warning("METADATA could not be compared with its wheel", extra={"fields": fields})
@@ -139,7 +139,7 @@ class Sidecars:
                 found = await self._find_metadata(wanted, copy)
             case Kind.PROVENANCE:
                 found = Found(await self._fetch_provenance(wanted))
-        keeping = await self._prepare(wanted.kind, found.content)
+        keeping = self._prepare(wanted.kind, found.content)
         sidecar = Sidecar(wanted.file, wanted.kind, found.content, keeping, found.is_proven)
         self._saver.save(wanted.key, sidecar)
         return found.content
@@ -235,19 +235,24 @@ class Sidecars:
             raise _not_as_promised(wanted.file, "sent something else than a provenance object (PEP 740)")
         return content
 
-    async def _prepare(self, kind: Kind, content: bytes) -> Keeping:
+    def _prepare(self, kind: Kind, content: bytes) -> Keeping:
         sha256 = _digest(content)
-        licence = None
-        if kind is Kind.METADATA:
-            is_short = len(content) <= _PARSED_AT_ONCE_BYTES
-            licence = read_licence(content) if is_short else await asyncio.to_thread(read_licence, content)
+        licence: str | None = None
+
+        async def store() -> Sha256:
+            """Read the licence only now: nobody who waits for METADATA waits for that."""
+            nonlocal licence
+            if kind is Kind.METADATA:
+                is_short = len(content) <= _PARSED_AT_ONCE_BYTES
+                licence = read_licence(content) if is_short else await asyncio.to_thread(read_licence, content)
+            return await self._parts.blobs.put(content)
 
         def change(copy: Copy) -> Copy:
             if kind is Kind.METADATA:
                 return replace(copy, metadata_sha256=sha256, licence=licence)
             return replace(copy, provenance_sha256=sha256)
 
-        return Keeping(sha256, store=lambda: self._parts.blobs.put(content), change=change)
+        return Keeping(sha256, store=store, change=change)
 
 
 async def _read_arrived(file: UpstreamFile, arriving: Arriving) -> bytes:
