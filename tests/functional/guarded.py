@@ -6,7 +6,8 @@ The server runs with its defaults: `main` over `public`, and public files three 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,10 @@ OLD = timedelta(days=400)
 KNOWN, OVERLAID = "acme-known", "acme-fork"
 """Names that the upstream has from the beginning, so that they are on the list that the server fetches at its start."""
 _FRESH_AT_ONCE = "0"
+_LULL_SECONDS = 1.5
+"""Longer than the server hears nothing from an upstream before it writes: who asks more often puts that off."""
+_WRITTEN_SECONDS = 20.0
+"""Longer than the server ever waits before it writes down what came from an upstream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,21 @@ class Guarded:
         self.strongroom("rules", "set", "--index", index, *flags)
 
     def explain(self, named: str, *, index: str = "main") -> Found:
-        """Return what the command line explains; the REST answer must be the same."""
+        """Return what the command line explains; the REST answer must be the same.
+
+        What the server has just heard from the upstream it writes down a moment later; only then the command line
+        knows it, too.
+        """
+        ends_at = time.monotonic() + _WRITTEN_SECONDS
+        while True:
+            told, rest = self._explain_twice(named, index=index)
+            if told == rest or time.monotonic() > ends_at:
+                assert told == rest
+                return told
+            time.sleep(_LULL_SECONDS)
+
+    def _explain_twice(self, named: str, *, index: str) -> tuple[Found, Found]:
+        """Return what the command line and REST say, the latter in the words of the former."""
         told = self.json("explain", named, "--index", index, "--json")
         name, _, version = named.partition("==")
         query = f"?version={version}" if version else ""
@@ -108,13 +127,17 @@ class Guarded:
         assert answer.status == 200, answer.text
         rest = answer.json()
         files = [_without_fraction(file) for file in rest["files"]]
-        assert [{**file, "is_offered": file["offered"]} for file in told["files"]] == [
-            {**file, "offered": file["is_offered"]} for file in files
-        ]
-        assert {key: told[key] for key in ("answer", "owner", "steps")} == {
-            key: rest[key] for key in ("answer", "owner", "steps")
-        }
-        return told
+        said = {key: rest[key] for key in ("answer", "owner", "steps")}
+        said["files"] = [{**file, "offered": file["is_offered"]} for file in files]
+        told["files"] = [{**file, "is_offered": file["offered"]} for file in told["files"]]
+        return told, told | said
+
+    def wait_until_written(self, holds: Callable[[], bool]) -> None:
+        """Wait until the server has written down what it has just heard, and goes by it."""
+        ends_at = time.monotonic() + _WRITTEN_SECONDS
+        while not holds():
+            assert time.monotonic() < ends_at, self.server.log_text()
+            time.sleep(_LULL_SECONDS)
 
     def explain_file(self, file: SiteFile, *, index: str = "main") -> Found:
         """Return what is explained about one file."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.functional.forked import can_run, run_forked
 from tests.functional.stores import variables_of
 from tests.functional.wire import Answer, request
 
@@ -135,7 +136,10 @@ class Server:
 def run_strongroom(
     *words: str, home: Path, stdin: str = "", settings: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a clean environment."""
+    """Run the command line in a clean environment, in a process of its own."""
+    environment = clean_environment(home) | dict(settings or {})
+    if can_run(words, environment):
+        return run_forked(words, folder=home, environment=environment, stdin=stdin)
     return subprocess.run(
         [sys.executable, "-m", "strongroom", *words],
         input=stdin,
@@ -144,5 +148,5 @@ def run_strongroom(
         timeout=60,
         check=False,
         cwd=home,
-        env=clean_environment(home) | dict(settings or {}),
+        env=environment,
     )

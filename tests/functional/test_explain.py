@@ -63,6 +63,7 @@ def hidden(guarded: Guarded) -> dict[str, SiteFile]:
     gpl = guarded.put("acme-gpl", metadata=GPL)
     # No page tells a licence. Somebody has to ask for METADATA first; what it says is written down a moment later.
     assert guarded.get(f"/public/files/acme-gpl/{gpl.filename}.metadata").status == 403
+    guarded.wait_until_written(lambda: all(guarded.listed("acme-gpl", index=name) == [] for name in ("main", "public")))
     files = [gpl, *(guarded.put(name) for name in ("acme-denied", "listed", "unlisted"))]
     files.append(guarded.put("acme-young", age=timedelta(hours=30)))
     files.append(guarded.put("acme-ageless", age=None))
