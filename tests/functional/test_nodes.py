@@ -17,7 +17,7 @@ from tests.functional.server import Server, clean_environment, run_strongroom
 from tests.nodes.cluster import make_key_file
 from tests.nodes.scene import prove_nodes
 
-SECONDS = 60
+SECONDS = 30
 
 
 @pytest.mark.timeout(600)
