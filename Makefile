@@ -35,7 +35,7 @@ test: $(VENV)/.dev $(VENV)/.clients $(VENV)/.passage ## set everything up and pa
 	$(BIN)/python -m coverage run -m pytest -n 2 --dist worksteal --ignore tests/functional tests
 	$(BIN)/python -m coverage combine --quiet 2> /dev/null; rm -f .coverage.*  # a test that kills leaves half a data file
 	$(BIN)/python -m tests.coverage_gate
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/functional
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/functional
 	STRONGROOM_TEST_STORES=postgres $(BIN)/python -m pytest -n 2 --dist loadfile -m stores tests/functional
 	STRONGROOM_TEST_STORES=postgres-s3 $(BIN)/python -m pytest -n 2 --dist loadfile -m stores tests/functional
 

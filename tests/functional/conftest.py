@@ -26,6 +26,12 @@ from tests.functional.wire import upload
 
 TINY = "acme-tiny"
 _LIFETIME_SECONDS = 1
+LONG_FILES = (
+    *("test_passage_install.py", "test_crash.py", "test_install_matrix.py", "test_shield_spy.py", "test_readme.py"),
+    *("test_hostile_upstream.py", "test_nodes.py", "test_promotion.py", "test_publish_matrix.py", "test_load.py"),
+    *("test_openapi.py", "test_explain.py", "test_host_faults.py", "test_passage_private.py", "test_cooldown.py"),
+)
+"""They begin first, the longest of all before the others, so that no worker is alone with one at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,13 @@ class Publication:
     def digests(self) -> dict[str, str]:
         """Return sha256 by filename."""
         return {dist.name: dist.sha256 for dist in self.dists}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first; `--no-loadscope-reorder` keeps that order."""
+    places = {name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 @pytest.hookimpl(wrapper=True)
