@@ -27,9 +27,10 @@ from tests.functional.wire import upload
 TINY = "acme-tiny"
 _LIFETIME_SECONDS = 1
 LONG_FILES = (
-    *("test_passage_install.py", "test_crash.py", "test_install_matrix.py", "test_shield_spy.py", "test_readme.py"),
-    *("test_hostile_upstream.py", "test_nodes.py", "test_promotion.py", "test_publish_matrix.py", "test_load.py"),
-    *("test_openapi.py", "test_explain.py", "test_host_faults.py", "test_passage_private.py", "test_cooldown.py"),
+    *("test_passage_install.py", "test_crash.py", "test_install_matrix.py", "test_nodes.py", "test_shield_spy.py"),
+    *("test_load.py", "test_promotion.py", "test_publish_matrix.py", "test_hostile_upstream.py", "test_explain.py"),
+    *("test_concurrency.py", "test_resolving.py", "test_cooldown.py", "test_three_nodes_walk.py", "test_stampede.py"),
+    *("test_openapi.py", "test_rolling_upgrade.py", "test_replica.py"),
 )
 """They begin first, the longest of all before the others, so that no worker is alone with one at the end."""
 
