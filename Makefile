@@ -30,6 +30,8 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter, the shape test
 format: $(VENV)/.dev ## let ruff format and sort
 	$(BIN)/ruff check --fix --quiet src tests bench; $(BIN)/ruff format src tests bench
 
+# Whatever the machine says of bytecode: what one pass and one worker have compiled, the others need not.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.dev $(VENV)/.clients $(VENV)/.passage ## set everything up and pass every test
 	rm -f .coverage .coverage.*
 	$(BIN)/python -m coverage run -m pytest -n 2 --dist worksteal --ignore tests/functional tests
