@@ -15,7 +15,6 @@ from strongroom.core.mirrored import UpstreamPage
 from strongroom.core.names import ProjectName
 from strongroom.ports import Transaction
 from strongroom.services.mirror import saving
-from strongroom.services.mirror.lull import Lull
 from strongroom.services.mirror.memory import Address
 from strongroom.services.mirror.saving import PageSaver
 from tests.factories import DEMO, PUBLIC, UPSTREAM_URL, a_mirror, a_missing_page, an_upstream_file, an_upstream_page
@@ -209,40 +208,19 @@ def test_pages_of_an_exchanged_upstream_are_not_written(catalog: CountingCatalog
     assert stored(catalog, OTHER) is not None
 
 
-def test_where_nobody_else_looks_pages_wait_for_a_lull(catalog: CountingCatalog) -> None:
-    """As long as more come; until then their names are told, those of missing ones not."""
+def test_what_is_not_written_yet_is_told_by_name(catalog: CountingCatalog) -> None:
+    """Missing pages are not, nor what the catalog shows."""
 
     async def scene() -> None:
-        saver = PageSaver(catalog, Lull(0.2))
-        for number in range(5):
-            saver.save(address(ProjectName(f"demo-{number}")), an_upstream_page(f"demo-{number}"))
-            await asyncio.sleep(2 * saving.DELAY_SECONDS)
+        saver = PageSaver(catalog, delay_seconds=4 * saving.DELAY_SECONDS)
+        saver.save(address(), an_upstream_page())
         saver.save(address(OTHER), a_missing_page("other"))
+        await asyncio.sleep(2 * saving.DELAY_SECONDS)
         assert catalog.writes == 0
-        assert saver.find_indexes(ProjectName("demo-0")) == {PUBLIC}
-        assert saver.find_indexes(OTHER) == saver.find_indexes(DEMO) == frozenset()
-        await until(lambda: catalog.writes == 1)
+        assert saver.find_indexes(DEMO) == {PUBLIC}
+        assert saver.find_indexes(OTHER) == saver.find_indexes(ProjectName("third")) == frozenset()
         await saver.close()
-        assert saver.find_indexes(ProjectName("demo-0")) == frozenset()
+        assert saver.find_indexes(DEMO) == frozenset()
 
     asyncio.run(scene())
     assert catalog.writes == 1
-
-
-def test_too_many_pages_do_not_wait_for_a_lull(catalog: CountingCatalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They would fill the memory; what comes after them waits again, unless the server ends."""
-    monkeypatch.setattr(saving, "_FILES_AT_ONCE", 2)
-
-    async def scene() -> None:
-        saver = PageSaver(catalog, Lull(60))
-        for name in ("a", "b", "c"):
-            saver.save(address(ProjectName(name)), an_upstream_page(name, WHEEL))
-        await until(lambda: catalog.writes == 1)
-        await asyncio.sleep(2 * saving.DELAY_SECONDS)
-        assert catalog.writes == 1
-        assert saver.find_indexes(ProjectName("c")) == {PUBLIC}
-        await asyncio.wait_for(saver.close(), 1)
-
-    asyncio.run(scene())
-    assert catalog.writes == 2
-    assert stored(catalog, ProjectName("c")) is not None

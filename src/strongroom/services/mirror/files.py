@@ -27,12 +27,12 @@ STILL_IN_USE = timedelta(minutes=5)
 class FileMirror:
     """Files of upstreams, through what is kept of them. One per worker process."""
 
-    def __init__(self, parts: Parts, *, limit_bytes: int = DEFAULT_LIMIT_BYTES, lull: Lull | None = None) -> None:
-        """Keep files in that lull, or at once."""
+    def __init__(self, parts: Parts, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self._eviction = Eviction(parts.catalog, parts.clock, parts.remover)
         self._writes = Writes(parts.catalog)
         self._copies = KeptCopies(parts, self._writes)
-        self._later = LaterKeeping(self._copies, lull or Lull(0))
+        lull = Lull() if parts.is_alone else Lull(0)
+        self._later = LaterKeeping(self._copies, lull)
         self._sidecars = Sidecars(parts, self._copies, later=self._later, open_file=self.open_file)
         self._fetches = Fetches(
             parts, self._copies, later=self._later, limit_bytes=limit_bytes, after_storing=self._sidecars.confirm

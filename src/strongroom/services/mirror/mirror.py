@@ -14,7 +14,6 @@ from strongroom.core.names import Filename, IndexName, ProjectName
 from strongroom.ports import Arriving
 from strongroom.services.mirror.asked import AskedCounter
 from strongroom.services.mirror.files import FileMirror
-from strongroom.services.mirror.lull import Lull
 from strongroom.services.mirror.name_lists import NameLists
 from strongroom.services.mirror.names import UpstreamNames
 from strongroom.services.mirror.pages import PageMirror
@@ -30,9 +29,8 @@ class Mirroring:
 
     @classmethod
     def of(cls, parts: Parts) -> Mirroring:
-        """Put both together; where this process is alone, both write when an installer pauses."""
-        lull = Lull() if parts.is_alone else None
-        return cls(PageMirror(parts, lull=lull), FileMirror(parts, lull=lull))
+        """Put both together."""
+        return cls(PageMirror(parts), FileMirror(parts))
 
     async def get_page(self, index: Index, project: ProjectName, *, may_be_stale: bool = False) -> UpstreamPage:
         """Return the page of a project; raises `UpstreamFault`, `UpstreamTimeout`."""

@@ -21,11 +21,10 @@ from strongroom.core.names import Filename, IndexName, ProjectName
 from strongroom.ports import Missing, PageBody, Unchanged
 from strongroom.services.mirror.breaker import Breakers
 from strongroom.services.mirror.flights import Flights
-from strongroom.services.mirror.lull import Lull
 from strongroom.services.mirror.memory import LIMIT_BYTES, Address, PageMemory, Remembered, address_of
 from strongroom.services.mirror.parts import Parts, upstream_of
 from strongroom.services.mirror.reading import read_absence, read_confirmation, read_page
-from strongroom.services.mirror.saving import PageSaver
+from strongroom.services.mirror.saving import DELAY_SECONDS, LONGER_SECONDS, PageSaver
 from strongroom.services.mirror.seldom import Seldom
 
 MISSING_FRESHNESS = timedelta(seconds=60)
@@ -44,11 +43,10 @@ _log = logging.getLogger(__name__)
 class PageMirror:
     """Pages from memory, else from the catalog, else from the upstream."""
 
-    def __init__(self, parts: Parts, limit_bytes: int = LIMIT_BYTES, *, lull: Lull | None = None) -> None:
-        """Write pages in that lull, or a moment after they came."""
+    def __init__(self, parts: Parts, limit_bytes: int = LIMIT_BYTES) -> None:
         self._parts = parts
         self._memory = PageMemory(limit_bytes)
-        self._saver = PageSaver(parts.catalog, lull)
+        self._saver = PageSaver(parts.catalog, delay_seconds=LONGER_SECONDS if parts.is_alone else DELAY_SECONDS)
         self._breakers = Breakers()
         self._seldom = Seldom()
         self._recalls: Flights[UpstreamPage | None] = Flights()

@@ -1,9 +1,8 @@
 """Writing pages down: a little later, and many in one transaction.
 
 A page is answered before it is durable: it can be fetched again, and a client shall not
-wait for the disk. An install of a hundred packages costs a few commits so, not a hundred,
-and none before it is over where no other process has to see them (`lull.py`). A save that
-fails is logged, and the page is served from memory.
+wait for the disk. An install of a hundred packages costs a few commits so, not a hundred.
+A save that fails is logged, and the page is served from memory.
 """
 
 from __future__ import annotations
@@ -12,16 +11,16 @@ import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
-from time import monotonic
 
 from strongroom.core.errors import StrongroomError
 from strongroom.core.mirrored import UpstreamPage
 from strongroom.core.names import IndexName, ProjectName
 from strongroom.ports import Catalog, Transaction
-from strongroom.services.mirror.lull import Lull
 from strongroom.services.mirror.memory import Address
 
 DELAY_SECONDS = 0.05
+LONGER_SECONDS = 0.5
+"""The same where no other process serves the catalog: most of an install's pages have come by then."""
 _FILES_AT_ONCE = 20_000
 """Bounds how long one transaction keeps other writers waiting."""
 _MOST_UNSAVED = 10_000
@@ -37,14 +36,11 @@ class _Change:
 
 
 class PageSaver:
-    """Gathers pages, and writes them in the lull, or when the delay has passed; before too many have gathered."""
+    """Gathers pages, and writes them when the delay has passed."""
 
-    def __init__(self, catalog: Catalog, lull: Lull | None = None) -> None:
+    def __init__(self, catalog: Catalog, *, delay_seconds: float = DELAY_SECONDS) -> None:
         self._catalog = catalog
-        self._lull = lull
-        self._waiting_since = 0.0
-        self._waiting_files = 0
-        self._is_closed = False
+        self._delay_seconds = delay_seconds
         self._waiting: dict[Address, _Change] = {}
         self._writing: dict[Address, _Change] = {}
         self._unsaved: set[Address] = set()
@@ -80,26 +76,19 @@ class PageSaver:
 
     async def close(self) -> None:
         """Write at once what waits."""
-        self._is_closed = True
         self._hurry.set()
         if self._task is not None:
             await self._task
 
     def _note(self, address: Address, change: _Change) -> None:
-        if not self._waiting:
-            self._begin()
         self._waiting[address] = change
-        self._waiting_files += len(change.page.files)
-        if self._lull is not None:
-            self._lull.note()
-            if self._waiting_files >= _FILES_AT_ONCE:
-                self._hurry.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
         while self._waiting:
-            await self._pause()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), self._delay_seconds)
             self._writing = self._take()
             try:
                 await self._catalog.write(self._write)
@@ -108,20 +97,6 @@ class PageSaver:
                 self._give_up(fault)
             self._writing = {}
 
-    async def _pause(self) -> None:
-        if self._lull is not None:
-            await self._lull.wait(self._hurry, since=self._waiting_since)
-        else:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), DELAY_SECONDS)
-        if not self._is_closed:
-            self._hurry.clear()
-
-    def _begin(self) -> None:
-        """Begin to wait anew, with what is left."""
-        self._waiting_since = monotonic()
-        self._waiting_files = sum(len(change.page.files) for change in self._waiting.values())
-
     def _take(self) -> dict[Address, _Change]:
         taken: dict[Address, _Change] = {}
         files = 0
@@ -129,7 +104,6 @@ class PageSaver:
             address = next(iter(self._waiting))
             taken[address] = self._waiting.pop(address)
             files += len(taken[address].page.files)
-        self._begin()
         return taken
 
     def _write(self, tx: Transaction) -> None:
