@@ -242,7 +242,7 @@ def test_clients_that_miss_together_load_once(room: ReadingRoom, token: str) -> 
         return await asyncio.gather(*asks)
 
     replies = room.run(crowd())
-    assert room.catalog.reads == before + 2  # the events since the last look, and the page
+    assert room.catalog.reads == before + 3  # the events since the last look, whose the name is, and the page
     assert {reply.status for reply in replies} == {200}
     assert len({reply.headers["etag"] for reply in replies}) == 1
     assert len(files_of(replies[0])) == 2

@@ -32,7 +32,7 @@ class SealedCatalog:
 
     def __init__(self, catalog: Catalog) -> None:
         """Stand in front of the real one."""
-        self.read, self.look = catalog.read, catalog.look
+        self.read, self.look, self.looks_at_once = catalog.read, catalog.look, catalog.looks_at_once
         self.change_mark, self.close = catalog.change_mark, catalog.close
         self.access_mark, self.check, self.waiting_writes = catalog.access_mark, catalog.check, catalog.waiting_writes
 

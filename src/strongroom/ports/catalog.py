@@ -106,6 +106,11 @@ class CatalogHealth:
 class Catalog(Protocol):
     """The truth: who, what and where; not the bytes."""
 
+    @property
+    def looks_at_once(self) -> bool:
+        """Return whether `look` needs no thread: then it may be tried before a `read`."""
+        ...
+
     async def read(self, fn: Callable[[Transaction], T]) -> T:
         """Run the function on one consistent snapshot."""
         ...

@@ -143,8 +143,11 @@ class Browse:
 
     async def _look_up(self, target: ProjectTarget) -> _Found:
         """Return who answers and what is here for it; where that may be many rows, in a snapshot of its own."""
-        found = await self.catalog.look(lambda tx: _find_ways(tx, target))
-        return await self.catalog.read(lambda tx: _look_up(tx, target)) if found is None else found
+        if self.catalog.looks_at_once:
+            found = await self.catalog.look(lambda tx: _find_ways(tx, target))
+            if found is not None:
+                return found
+        return await self.catalog.read(lambda tx: _look_up(tx, target))
 
     async def _ask(self, upstreams: tuple[_Upstream, ...], target: ProjectTarget) -> ProjectPage | None:
         """Return the page of the first upstream that has the project; a failing one ends the search."""

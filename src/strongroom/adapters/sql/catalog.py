@@ -66,6 +66,11 @@ class SqlCatalog:
         self._read_threads = ThreadPoolExecutor(readers, thread_name_prefix="catalog-read")
         self._reads = Reads(self._read_threads, database.reading, at_once=readers)
 
+    @property
+    def looks_at_once(self) -> bool:
+        """Return whether `look` needs no thread."""
+        return self._database.looks_at_once
+
     async def read(self, fn: Callable[[Transaction], T]) -> T:
         """Run the function on one consistent snapshot."""
         try:

@@ -30,6 +30,9 @@ class News(IntEnum):
 class Database(Protocol):
     """Connections, each inside a transaction that commits when its block ends well."""
 
+    looks_at_once: bool
+    """Whether `looking` gives a connection, as a rule."""
+
     def writing(self, deadline: float) -> AbstractContextManager[Connection]:
         """Be the only writer; raises `Unavailable` when that is not possible by that `time.monotonic()`."""
         ...

@@ -56,6 +56,8 @@ _NOTIFY = text("SELECT pg_notify(:channel, :note)")
 class PostgresDatabase:
     """One PostgreSQL database: a connection for the writer, some for readers, one that listens."""
 
+    looks_at_once = False
+
     def __init__(self, url: URL, *, readers: int, commit_seconds: float = COMMIT_SECONDS) -> None:
         """Connect; raises `Unreachable`. A commit that takes longer than `commit_seconds` is waited for no more."""
         url = url.set(drivername="postgresql+psycopg")

@@ -48,6 +48,8 @@ def has_wal_reset_bug(version: tuple[int, int, int] = sqlite3.sqlite_version_inf
 class SqliteDatabase:
     """One database file: a connection for the writer, some for readers, one that watches for changes."""
 
+    looks_at_once = True
+
     def __init__(self, path: Path, *, readers: int, mounts: Path = MOUNTS) -> None:
         self._path = path.resolve()
         self._wal = self._path.with_name(f"{self._path.name}-wal")

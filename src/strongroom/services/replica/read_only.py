@@ -27,7 +27,7 @@ class ReadOnlyReplica:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self.read, self.look = catalog.read, catalog.look
+        self.read, self.look, self.looks_at_once = catalog.read, catalog.look, catalog.looks_at_once
         self.change_mark = catalog.change_mark  # asked before each page that is served: no call more than needed
         self.access_mark = catalog.access_mark
         self.check = catalog.check
