@@ -30,6 +30,8 @@ _VARY = b"Accept, Accept-Encoding, Authorization"
 _MISSING = "missing"
 _MISSING_FOR = timedelta(seconds=5)
 _KEY_BYTES = 512
+_WAYS_BYTES = 1200
+"""By `tracemalloc`, for a way through two indexes."""
 SHORT_FILES = 30
 SHORT_BYTES = 16 * 1024
 """Up to these a page is rendered and packed in the event loop: it takes less than handing it to a thread."""
@@ -117,7 +119,7 @@ class Pages:
         key, moment = (path.files_url, family), Moment(generation, page.valid_until)
         self._cache.store(shelf, key, value=body, size_bytes=len(content) + _KEY_BYTES, moment=moment)
         if page.ways:  # the files are asked for next
-            self._cache.store(shelf, WAYS, value=page.ways, size_bytes=_KEY_BYTES, moment=Moment(generation))
+            self._cache.store(shelf, WAYS, value=page.ways, size_bytes=_WAYS_BYTES, moment=Moment(generation))
         return body
 
     def _missing_until(self) -> datetime | None:
