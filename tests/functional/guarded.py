@@ -32,6 +32,8 @@ _LULL_SECONDS = 1.5
 """Longer than the server hears nothing from an upstream before it writes: who asks more often puts that off."""
 _WRITTEN_SECONDS = 20.0
 """Longer than the server ever waits before it writes down what came from an upstream."""
+_PAGE_SECONDS = 3.0
+"""The same for pages, which it writes after half a second: so late other processes may know of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +109,16 @@ class Guarded:
     def explain(self, named: str, *, index: str = "main") -> Found:
         """Return what the command line explains; the REST answer must be the same.
 
-        What the server has just heard from the upstream it writes down a moment later; only then the command line
-        knows it, too.
+        A page that the server has just heard from the upstream it writes down a moment later; only then the command
+        line knows it, too.
         """
-        ends_at = time.monotonic() + _WRITTEN_SECONDS
+        ends_at = time.monotonic() + _PAGE_SECONDS
         while True:
             told, rest = self._explain_twice(named, index=index)
             if told == rest or time.monotonic() > ends_at:
                 assert told == rest
                 return told
-            time.sleep(_LULL_SECONDS)
+            time.sleep(_PAGE_SECONDS / 10)
 
     def _explain_twice(self, named: str, *, index: str) -> tuple[Found, Found]:
         """Return what the command line and REST say, the latter in the words of the former."""
