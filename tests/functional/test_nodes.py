@@ -17,7 +17,7 @@ from tests.functional.server import Server, clean_environment, run_strongroom
 from tests.nodes.cluster import make_key_file
 from tests.nodes.scene import prove_nodes
 
-SECONDS = 30
+SECONDS = 60
 
 
 @pytest.mark.timeout(600)
