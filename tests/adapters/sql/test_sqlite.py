@@ -70,10 +70,10 @@ def test_every_connection_keeps_the_rules(database: SqliteDatabase, rule: str) -
         database.writing(soon()) as writer,
         database.reading() as first,
         database.reading() as second,
-        database.looking() as looker,
+        database.looking() as look,
     ):
-        for connection in (writer, first, second, looker):
-            assert connection is not None
+        assert look is not None
+        for connection in (writer, first, second, look.connection):
             assert connection.exec_driver_sql(f"PRAGMA {rule}").scalar() == RULES[rule]
     with database.migrating(soon()) as connection:
         assert connection.exec_driver_sql(f"PRAGMA {rule}").scalar() == (0 if rule == "foreign_keys" else RULES[rule])

@@ -21,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from strongroom.adapters.sql.contents import SqlContents
 from strongroom.adapters.sql.database import Database, News, add_news
+from strongroom.adapters.sql.looks import Looks
 from strongroom.adapters.sql.migrate import HEAD, migrate, schema_version
 from strongroom.adapters.sql.reads import Reads, submit
 from strongroom.adapters.sql.sqlite import SqliteDatabase
@@ -59,7 +60,7 @@ class SqlCatalog:
         self._database = database
         self._chain_key = chain_key
         self._write_timeout_seconds = write_timeout_seconds
-        self._looked_at: tuple[Connection, Transaction] | None = None
+        self._looks = Looks(self._transaction)
         self._waiting_writes = 0
         self._writing_since: float | None = None
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="catalog-write")
@@ -81,9 +82,9 @@ class SqlCatalog:
     async def look(self, fn: Callable[[Transaction], T]) -> T:
         """Run the short function on one consistent snapshot; in the event loop, unless the database may wait."""
         try:
-            with self._database.looking() as connection:
-                if connection is not None:
-                    return fn(self._looking_transaction(connection))
+            with self._database.looking() as look:
+                if look is not None:
+                    return fn(self._looks.enter(look))
         except Unavailable:  # locked by another process: a thread can wait for that
             pass
         except SQLAlchemyError as error:
@@ -183,12 +184,6 @@ class SqlCatalog:
                 return fn(connection)
         except SQLAlchemyError as error:
             raise _unexpected(error) from error
-
-    def _looking_transaction(self, connection: Connection) -> Transaction:
-        """Return the same as long as the connection is the same: to make one takes as long as half a statement."""
-        if self._looked_at is None or self._looked_at[0] is not connection:
-            self._looked_at = (connection, self._transaction(connection))
-        return self._looked_at[1]
 
     def _transaction(self, connection: Connection) -> Transaction:
         return Transaction(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import IntEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
@@ -27,6 +27,13 @@ class News(IntEnum):
     ACCESS = 2
 
 
+class Look(NamedTuple):
+    """A connection on a snapshot, and the state that this shows: another number whenever somebody committed since."""
+
+    connection: Connection
+    state: int
+
+
 class Database(Protocol):
     """Connections, each inside a transaction that commits when its block ends well."""
 
@@ -41,7 +48,7 @@ class Database(Protocol):
         """See one snapshot, and write nothing."""
         ...
 
-    def looking(self) -> AbstractContextManager[Connection | None]:
+    def looking(self) -> AbstractContextManager[Look | None]:
         """See one snapshot without ever waiting, neither for a network nor for others; None where that cannot be."""
         ...
 

@@ -16,6 +16,7 @@ _LIST = select(exemptions).order_by(exemptions.c.requested_at, exemptions.c.exem
 _LIST_OF_PROJECT = _LIST.where(
     exemptions.c.index_name == bindparam("index_key"), exemptions.c.project_name == bindparam("project_key")
 )
+_LIST_FIRST = _LIST.limit(bindparam("most"))
 _ADD = insert(exemptions)
 _REPLACE = update(exemptions).where(_IS_KEY)
 
@@ -42,6 +43,10 @@ class SqlExemptions:
         if project is not None:
             statement = statement.where(exemptions.c.project_name == project)
         return tuple(_exemption(row) for row in self._connection.execute(statement))
+
+    def list_first(self, most: int) -> tuple[Exemption, ...]:
+        """Return so many of them at most, oldest request first."""
+        return tuple(_exemption(row) for row in self._connection.execute(_LIST_FIRST, {"most": most}))
 
     def add(self, exemption: Exemption) -> None:
         """Raise `Conflict` when the id is taken."""

@@ -18,6 +18,7 @@ _LIST_NEAR = _LIST.where(
         *(reservations.c.pattern.contains(sign, autoescape=True) for sign in "*?"),
     )
 )
+_LIST_FIRST = _LIST.limit(bindparam("most"))
 _ADD = insert(reservations)
 _REPLACE = update(reservations).where(*_IS_KEY)
 _REMOVE = delete(reservations).where(*_IS_KEY)
@@ -37,6 +38,10 @@ class SqlReservations:
     def list(self) -> tuple[Reservation, ...]:
         """Return all of them, by index and pattern."""
         return tuple(_reservation(row) for row in self._connection.execute(_LIST))
+
+    def list_first(self, most: int) -> tuple[Reservation, ...]:
+        """Return so many of them at most, by index and pattern."""
+        return tuple(_reservation(row) for row in self._connection.execute(_LIST_FIRST, {"most": most}))
 
     def list_covering(self, project: ProjectName) -> tuple[Reservation, ...]:
         """Return those that mean the name: the database leaves the other exact ones out, the rest are few."""
