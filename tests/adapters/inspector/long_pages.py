@@ -8,7 +8,8 @@ import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from strongroom.adapters.inspector.pages import SHORT_BYTES, ProcessPages
+from strongroom.adapters.inspector.child_process import ChildProcess
+from strongroom.adapters.inspector.pages import SHORT_JSON_BYTES, ProcessPages
 from strongroom.core.mirrored import UpstreamPage
 from strongroom.core.simpleapi.parse import parse_page
 from strongroom.ports import PageBody, PageReader
@@ -71,7 +72,7 @@ def an_html_page(releases: int) -> PageBody:
 
 def long(content: str, content_type: str = JSON) -> PageBody:
     """Make an answer that is long, whatever it says."""
-    return PageBody(content.ljust(SHORT_BYTES + 1).encode(), content_type, URL, ETAG)
+    return PageBody(content.ljust(SHORT_JSON_BYTES + 1).encode(), content_type, URL, ETAG)
 
 
 def parse(body: PageBody) -> UpstreamPage:
@@ -94,7 +95,7 @@ def play(scene: Callable[[ProcessPages], Coroutine[Any, Any, None]]) -> None:
             await scene(pages)
         finally:
             await pages.close()
-            assert pages._child is None or not pages._child.is_alive
+            assert not pages._pool.children
 
     asyncio.run(run())
 
@@ -104,6 +105,13 @@ async def read(pages: PageReader, body: PageBody = PAGE) -> UpstreamPage:
     return await pages.read(body, index=PUBLIC, project=DEMO, now=START)
 
 
+def children_of(pages: ProcessPages) -> dict[int, ChildProcess]:
+    """Return the reader's children by process id."""
+    return {child._process.pid: child for child in pages._pool.children}
+
+
 def child_of(pages: ProcessPages) -> int | None:
-    """Return the process id of the reader's child, if it has one."""
-    return None if pages._child is None else pages._child._process.pid
+    """Return the process id of the reader's child, if it has one; it has no second."""
+    pids = children_of(pages)
+    assert len(pids) < 2
+    return next(iter(pids), None)

@@ -12,7 +12,14 @@ from datetime import timedelta
 import pytest
 
 from strongroom.adapters.inspector import child_process
-from strongroom.adapters.inspector.pages import SHORT_BYTES, InlinePages, PageReadingFailed, ProcessPages
+from strongroom.adapters.inspector.pages import (
+    MOST_CHILDREN,
+    SHORT_BYTES,
+    SHORT_JSON_BYTES,
+    InlinePages,
+    PageReadingFailed,
+    ProcessPages,
+)
 from strongroom.core.errors import UpstreamFault
 from strongroom.core.page_content import decode_content, encode_content
 from strongroom.ports import PageBody, PageReader
@@ -20,6 +27,7 @@ from tests.adapters.inspector.children import CRASHER, SLEEPER, instead
 from tests.adapters.inspector.long_pages import (
     BODIES,
     BODY_IDS,
+    JSON,
     LONG,
     PAGE,
     SHORT,
@@ -27,6 +35,7 @@ from tests.adapters.inspector.long_pages import (
     a_json_page,
     an_html_page,
     child_of,
+    children_of,
     long,
     parse,
     play,
@@ -45,7 +54,8 @@ def test_pages_are_read_as_the_core_reads_them(make: Callable[[], PageReader], b
     async def scene() -> None:
         pages = make()
         expected = parse(body)
-        assert (len(body.content) > SHORT_BYTES) == (len(expected.files) == LONG)
+        short_bytes = SHORT_JSON_BYTES if body.content_type == JSON else SHORT_BYTES
+        assert (len(body.content) > short_bytes) == (len(expected.files) == LONG)
         assert expected.skipped
         assert expected.status_reason
         assert expected.etag == body.etag
@@ -134,7 +144,7 @@ def test_a_type_that_is_no_text_is_no_obstacle() -> None:
 
 
 def test_no_child_before_the_first_long_page() -> None:
-    """Short pages need none; from the first long one on, one child reads all of them, many at once too."""
+    """Short pages need none; one reads all long ones, and a second one helps when a page waits."""
 
     async def scene(pages: ProcessPages) -> None:
         await read(pages, a_json_page(SHORT))
@@ -142,22 +152,27 @@ def test_no_child_before_the_first_long_page() -> None:
         await read(pages)
         first = child_of(pages)
         assert first is not None
-        read_at_once = await asyncio.gather(*(read(pages, body) for body in BODIES))
-        assert read_at_once == [parse(body) for body in BODIES]
+        await read(pages)
         assert child_of(pages) == first
+        read_at_once = await asyncio.gather(*(read(pages, body) for body in BODIES * 3))
+        assert read_at_once == [parse(body) for body in BODIES * 3]
+        assert first in children_of(pages)
+        assert len(children_of(pages)) == MOST_CHILDREN
 
     play(scene)
 
 
-def test_the_size_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Up to 16 KiB no process is asked, and one byte above it is."""
+@pytest.mark.parametrize(
+    ("body", "short_bytes"), [(a_json_page(SHORT), SHORT_JSON_BYTES), (an_html_page(SHORT), SHORT_BYTES)]
+)
+def test_the_size_decides(body: PageBody, short_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to 64 KiB of JSON, or 16 KiB of HTML, no process is asked, and one byte above it is."""
     instead(monkeypatch, CRASHER)
 
     async def scene(pages: ProcessPages) -> None:
-        body = a_json_page(SHORT)
-        await read(pages, replace(body, content=body.content.ljust(SHORT_BYTES)))
+        await read(pages, replace(body, content=body.content.ljust(short_bytes)))
         with pytest.raises(PageReadingFailed):
-            await read(pages, replace(body, content=body.content.ljust(SHORT_BYTES + 1)))
+            await read(pages, replace(body, content=body.content.ljust(short_bytes + 1)))
 
     play(scene)
 
@@ -214,8 +229,7 @@ def test_closing_ends_a_child_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene(pages: ProcessPages) -> None:
         asking = asyncio.create_task(read(pages))
         await asyncio.sleep(0.3)
-        child = pages._child
-        assert child is not None
+        (child,) = children_of(pages).values()
         await pages.close()
         with pytest.raises(PageReadingFailed):
             await asking
@@ -257,8 +271,7 @@ def test_an_idle_child_ends_with_its_pipe(
 
     async def scene(pages: ProcessPages) -> None:
         await read(pages)
-        child = pages._child
-        assert child is not None
+        (child,) = children_of(pages).values()
         if is_stopped:
             child._process.send_signal(signal.SIGSTOP)
         await pages.close()

@@ -14,10 +14,10 @@ import pytest
 
 from strongroom.adapters.inspector import pages as module
 from strongroom.adapters.inspector.page_messages import PageFailed, encode
-from strongroom.adapters.inspector.pages import PageReadingFailed, ProcessPages
+from strongroom.adapters.inspector.pages import MOST_CHILDREN, PageReadingFailed, ProcessPages
 from strongroom.core.errors import UpstreamFault
 from tests.adapters.inspector.children import BABBLER, CRASHER, SHOUTER, SLEEPER, answering, instead
-from tests.adapters.inspector.long_pages import BODIES, PAGE, child_of, long, parse, play, read
+from tests.adapters.inspector.long_pages import BODIES, PAGE, child_of, children_of, long, parse, play, read
 
 NONSENSE = {
     "a crash": CRASHER,
@@ -80,12 +80,14 @@ def test_who_goes_away_takes_the_child_along(monkeypatch: pytest.MonkeyPatch) ->
     async def scene(pages: ProcessPages) -> None:
         with monkeypatch.context() as patched:
             instead(patched, SLEEPER)
-            leaving = asyncio.create_task(read(pages))
+            leaving = [asyncio.create_task(read(pages)) for _ in range(MOST_CHILDREN)]
             waiting = asyncio.create_task(read(pages))
             await asyncio.sleep(0.3)
-        leaving.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await leaving
+        assert len(children_of(pages)) == MOST_CHILDREN
+        for task in leaving:
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
         assert await waiting == parse(PAGE)
 
     play(scene)
@@ -96,12 +98,11 @@ def test_a_child_that_died_while_idle_is_replaced() -> None:
 
     async def scene(pages: ProcessPages) -> None:
         await read(pages)
-        child = pages._child
-        assert child is not None
+        ((pid, child),) = children_of(pages).items()
         child._process.send_signal(signal.SIGKILL)
         await child._process.wait()
         assert await read(pages) == parse(PAGE)
-        assert pages._child is not child
+        assert pid not in children_of(pages)
 
     play(scene)
 

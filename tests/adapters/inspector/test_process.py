@@ -62,7 +62,7 @@ async def ask(inspector: Inspector, path: Path, *, filename: Filename = WHEEL) -
 
 def children_of(inspector: ProcessInspector) -> list[int]:
     """Return the process ids of the inspector's children."""
-    return [child._process.pid for child in inspector._children]
+    return [child._process.pid for child in inspector._pool.children]
 
 
 @pytest.mark.parametrize("make", [ProcessInspector, InlineInspector])
@@ -269,12 +269,12 @@ def test_a_child_that_died_while_idle_is_replaced(tmp_path: Path) -> None:
         path = written(tmp_path, Wheel().build())
         async with inspecting() as inspector:
             await ask(inspector, path)
-            (child,) = inspector._children
+            (child,) = inspector._pool.children
             child._process.send_signal(signal.SIGKILL)
             await child._process.wait()
 
             assert isinstance(await ask(inspector, path), Inspected)
-            assert child not in inspector._children
+            assert child not in inspector._pool.children
 
     asyncio.run(scenario())
 
@@ -307,7 +307,7 @@ def test_a_child_that_ignores_the_end_is_killed(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setattr(child_process, "_CLOSING_SECONDS", 0.2)
         inspector = ProcessInspector()
         await ask(inspector, path)
-        (child,) = inspector._children
+        (child,) = inspector._pool.children
         child._process.send_signal(signal.SIGSTOP)
 
         await inspector.close()

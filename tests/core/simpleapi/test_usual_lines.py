@@ -10,7 +10,7 @@ from strongroom.core.distfile import parse_distribution_filename
 from strongroom.core.mirrored import Skipped, UpstreamFile
 from strongroom.core.model import Yank
 from strongroom.core.names import LONGEST_FILENAME, parse_filename
-from strongroom.core.simpleapi.listed import Listed, Page, accept, find_usual_name
+from strongroom.core.simpleapi.listed import Columns, Listed, Page, accept, find_usual_name
 from strongroom.core.simpleapi.usual_lines import accept_all
 from tests.core.simpleapi.upstream_answers import DIGEST, FILES, URL, WHEEL
 from tests.factories import DEMO, PUBLIC, sha256_of
@@ -29,7 +29,8 @@ NAMES = [
     "demo-1.0.TAR.GZ", "demo-1.0-py3-none-any.WHL", "demo-1.0-py3-none.whl", "demo-1.0.whl", "demo.whl", "demo", "",
     "other-1.0.tar.gz", "other-1.0-py3-none-any.whl", "demo_-1.0.tar.gz", "_demo-1.0.tar.gz", "d.e_mo-1.0.tar.gz",
     "demo-x.tar.gz", "demo-x-py3-none-any.whl", "demo-1_0-py3-none-any.whl", "demo-1.0_1-py3-none-any.whl",
-    "demo~-1.0.tar.gz", "demo-.tar.gz", "-1.0.tar.gz", "demo-1.0\n.tar.gz", f"{WHEEL}\n{WHEEL}", "dem\u043e-1.0.tar.gz",
+    "demo~-1.0.tar.gz", "demo-.tar.gz", "-1.0.tar.gz", "demo-1.0\n.tar.gz", f"{WHEEL}\n{WHEEL}",
+    f"{WHEEL}\r", f"{WHEEL}\u2028{WHEEL}", "demo-1.0\v.tar.gz", "dem\u043e-1.0.tar.gz",
     "../demo-1.0.tar.gz", "demo-\u0661.0.tar.gz", LONGEST, f"{LONGEST[:-7]}0.tar.gz", f"demo-1.{'0' * 5000}.tar.gz",
 ]  # fmt: skip
 DIGESTS = [
@@ -103,6 +104,13 @@ def by_itself(line: Listed | Skipped, url: str = URL) -> UpstreamFile | Skipped:
 def test_together_lines_say_what_each_says_by_itself(lines: list[Listed | Skipped], url: str) -> None:
     """None is taken, left out or read otherwise because of those beside it."""
     assert accept_all(lines, a_page(url)) == [by_itself(line, url) for line in lines]
+
+
+@given(st.lists(USUAL_LINES, max_size=6) | st.lists(USUAL_LINES | ODD_IN_ONE | FOREIGN_LINES, max_size=8), PAGE_URLS)
+def test_columns_say_what_their_lines_say(lines: list[Listed], url: str) -> None:
+    """A page that comes in columns has the same files as one that comes in lines."""
+    columns = Columns(*zip(*lines, strict=True)) if lines else Columns(*([] for _ in Columns._fields))
+    assert accept_all(columns, a_page(url)) == accept_all(lines, a_page(url))
 
 
 @pytest.mark.parametrize("others", [0, 3], ids=["alone", "among usual ones"])

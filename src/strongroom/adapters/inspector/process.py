@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from strongroom.adapters.inspector.child_pool import ChildPool
 from strongroom.adapters.inspector.child_process import ChildProcess
 from strongroom.adapters.inspector.messages import Answer, Job, Unreadable, decode_answer, encode, from_answer
 from strongroom.core.archive import Inspected
@@ -57,25 +58,21 @@ class ProcessInspector:
 
     def __init__(self, budget: Budget = _DEFAULT_BUDGET) -> None:
         self._budget = budget
-        self._places = asyncio.Semaphore(budget.children)
-        self._idle: list[ChildProcess] = []
-        self._children: set[ChildProcess] = set()
-        self._is_closed = False
+        self._pool = ChildPool(
+            _CHILD_MODULE, str(budget.memory_bytes), most=budget.children, jobs_per_child=budget.jobs_per_child
+        )
 
     async def inspect(self, path: Path, filename: Filename, *, size_bytes: int) -> Inspected | Refuse:
         """Inspect the file; raises `StorageFault` if it cannot be read, `Unavailable` after `close`."""
         gib = size_bytes / _GIB
         budget = self._budget
         job = Job(str(path), filename, int(budget.cpu_seconds + budget.cpu_seconds_per_gib * gib))
-        async with self._places:
-            child = await self._take()
+        async with self._pool.borrow() as child:
             try:
                 async with asyncio.timeout(budget.wall_seconds + budget.wall_seconds_per_gib * gib):
                     answer = await self._ask(child, job)
             except TimeoutError:
                 return _TOO_EXPENSIVE
-            finally:
-                await self._put_back(child)
         if answer is None:
             return await self._explain(child)
         if isinstance(answer, Unreadable):
@@ -84,22 +81,7 @@ class ProcessInspector:
 
     async def close(self) -> None:
         """End all children, also those at work."""
-        self._is_closed = True
-        self._idle.clear()
-        await asyncio.gather(*(child.end() for child in self._children))
-        self._children.clear()
-
-    async def _take(self) -> ChildProcess:
-        if self._is_closed:
-            raise Unavailable("inspector-closed", "The server is shutting down", "Try again in a moment.")
-        while self._idle:
-            child = self._idle.pop()
-            if child.is_alive:
-                return child
-            self._children.discard(child)
-        child = await ChildProcess.start(_CHILD_MODULE, str(self._budget.memory_bytes))
-        self._children.add(child)
-        return child
+        await self._pool.close()
 
     async def _ask(self, child: ChildProcess, job: Job) -> Answer | None:
         """Return the child's answer, None if it gave none; one that cannot be read is its last."""
@@ -110,17 +92,9 @@ class ProcessInspector:
             child.is_ready = False
             return None
 
-    async def _put_back(self, child: ChildProcess) -> None:
-        """Keep the child for the next file if it answered the last one and may serve more."""
-        if child.is_ready and child.jobs < self._budget.jobs_per_child and not self._is_closed:
-            self._idle.append(child)
-            return
-        self._children.discard(child)
-        await child.end()
-
     async def _explain(self, child: ChildProcess) -> Refuse:
-        if self._is_closed:
-            raise Unavailable("inspector-closed", "The server is shutting down", "Try again in a moment.")
+        if self._pool.is_closed:
+            raise Unavailable("server-stopping", "The server is stopping", "Try again in a moment.")
         if child.ended_itself_with == -signal.SIGKILL:  # by the system, which had no memory left
             raise Unavailable("inspector-killed", "The look into the file was cut short", "Try again in a moment.")
         return _TOO_EXPENSIVE if child.ended_itself_with == -signal.SIGXCPU else _CRASHED

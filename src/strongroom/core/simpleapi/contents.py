@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from strongroom.core.errors import UpstreamFault
 from strongroom.core.mirrored import Skipped
-from strongroom.core.simpleapi.listed import Listed
+from strongroom.core.simpleapi.listed import Columns, Listed
 
 MOST_FILES = 100_000
 """The largest projects of the public index have some ten thousand."""
@@ -21,7 +21,7 @@ MOST_FILES = 100_000
 class Contents:
     """The lines in their order, unchecked. `base_url` is what they are relative to, if the page says so."""
 
-    lines: Iterator[Listed | Skipped]
+    lines: Iterator[Listed | Skipped] | Columns
     status: str | None = None
     status_reason: str | None = None
     base_url: str = ""

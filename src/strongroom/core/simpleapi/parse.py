@@ -8,7 +8,7 @@ fetch (`ports/upstream.py`), and does not judge files (`screening.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
@@ -118,7 +118,7 @@ def _read(answer: Answer) -> Contents:
     raise bad_page(f"is neither JSON nor HTML, but {clean(media_type, most=80) or 'of no type'}")
 
 
-def _choose(lines: Iterable[UpstreamFile | Skipped]) -> tuple[tuple[UpstreamFile, ...], tuple[Skipped, ...]]:
+def _choose(lines: Sequence[UpstreamFile | Skipped]) -> tuple[tuple[UpstreamFile, ...], tuple[Skipped, ...]]:
     """Return the files, each name once, and what is left out; of two unlike ones of one name neither is believed."""
     files: dict[Filename, UpstreamFile] = {}
     skipped: list[Skipped] = []

@@ -15,7 +15,7 @@ import msgspec
 from strongroom.core.mirrored import Skipped
 from strongroom.core.model import Yank
 from strongroom.core.simpleapi.contents import MOST_FILES, Contents, bad_page, check_api_version, too_many
-from strongroom.core.simpleapi.listed import Listed, pick_hash, skip
+from strongroom.core.simpleapi.listed import Columns, Listed, pick_hash, skip
 
 _METADATA_KEYS = ("core-metadata", "dist-info-metadata", "data-dist-info-metadata")
 """PEP 714's, PEP 658's, and the one that PyPI writes by mistake."""
@@ -75,7 +75,7 @@ def read_json(content: bytes) -> Contents:
     version = meta.get("api-version")
     check_api_version(version if isinstance(version, str) else None)
     status, reason = _read_status(page.status, meta)
-    lines = _read_lines(page.files) if isinstance(page, _Page) else map(_read_usual_line, page.files)
+    lines = _read_lines(page.files) if isinstance(page, _Page) else _read_columns(page.files)
     return Contents(lines=lines, status=status, status_reason=reason)
 
 
@@ -87,22 +87,26 @@ def _decode_page(content: bytes) -> _UsualPage | _Page:
         return _decode_any_page(content)
 
 
-def _read_usual_line(line: _Line) -> Listed:
-    metadata = line.core_metadata
-    if metadata is None:
-        metadata = line.dist_info_metadata if line.dist_info_metadata is not None else line.data_dist_info_metadata
-    return Listed(
-        line.filename,
-        line.url,
-        line.hashes.sha256,
-        line.requires_python,
-        _read_yank(line.yanked) if line.yanked else None,
-        metadata is not None and (metadata is True or isinstance(metadata, dict)),
-        pick_hash(metadata) if isinstance(metadata, dict) else None,
-        line.upload_time,
-        line.size if type(line.size) is int else None,
-        line.provenance,
+def _read_columns(files: list[_Line]) -> Columns:
+    metadata = [_pick_metadata(line) for line in files]
+    return Columns(
+        [line.filename for line in files],
+        [line.url for line in files],
+        [line.hashes.sha256 for line in files],
+        [line.requires_python for line in files],
+        [_read_yank(line.yanked) if line.yanked else None for line in files],
+        [told is True or isinstance(told, dict) for told in metadata],
+        [pick_hash(told) if isinstance(told, dict) else None for told in metadata],
+        [line.upload_time for line in files],
+        [line.size if type(line.size) is int else None for line in files],
+        [line.provenance for line in files],
     )
+
+
+def _pick_metadata(line: _Line) -> object:
+    if line.core_metadata is not None:
+        return line.core_metadata
+    return line.dist_info_metadata if line.dist_info_metadata is not None else line.data_dist_info_metadata
 
 
 def _read_lines(files: list[msgspec.Raw]) -> Iterator[Listed | Skipped]:
