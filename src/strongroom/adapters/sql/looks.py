@@ -190,9 +190,10 @@ class Looks:
 
     def enter(self, look: Look) -> Transaction:
         """Return the tables as this look sees them."""
-        self._memory.enter(look.state)
         if self._made is None or self._made[0] is not look.connection:
+            self._memory = Memory()  # the states of two connections mean nothing to each other
             self._made = look.connection, self._open(look.connection)
+        self._memory.enter(look.state)
         return self._made[1]
 
     def _open(self, connection: Connection) -> Transaction:

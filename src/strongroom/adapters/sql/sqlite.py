@@ -93,10 +93,9 @@ class SqliteDatabase:
             if self._is_closed:
                 yield None
                 return
-            if self._looker is None:
-                self._looker = self._lookers.connect()
-            with _begun(_driver_connection(self._looker)) as state:
-                yield Look(self._looker, state)
+            looker = self._looker = self._open_looker()
+            with _begun(_driver_connection(looker)) as state:
+                yield Look(looker, state)
         finally:
             self._looks.release()
 
@@ -142,6 +141,13 @@ class SqliteDatabase:
             self._close_connections()
             return
         self._close_connections()
+
+    def _open_looker(self) -> Connection:
+        """Return the connection that stays, or another one where SQLAlchemy has given it up."""
+        if self._looker is not None and self._looker.invalidated:
+            self._looker.close()
+            self._looker = None
+        return self._looker or self._lookers.connect()
 
     def _close_connections(self) -> None:
         with self._looks:
@@ -192,8 +198,9 @@ def _begun(connection: sqlite3.Connection) -> Iterator[int]:
         try:
             yield connection.execute("PRAGMA data_version").fetchone()[0]
         finally:
-            if connection.in_transaction:  # after some errors it is not any more
-                connection.execute("ROLLBACK")
+            with suppress(sqlite3.ProgrammingError):  # SQLAlchemy closes a connection that was interrupted
+                if connection.in_transaction:  # after some errors it is not any more
+                    connection.execute("ROLLBACK")
 
 
 def _driver_connection(connection: Connection) -> sqlite3.Connection:

@@ -75,7 +75,7 @@ class SqlCopies:
 
     def list(self, index: IndexName, project: ProjectName) -> tuple[Copy, ...]:
         """Return the project's copies by filename."""
-        rows = self._connection.execute(_LIST, {"index_key": index, "project_key": project})
+        rows = self._connection.execute(_LIST, {"index_key": index, "project_key": project}).all()
         return tuple(_copy(row) for row in rows)
 
     def save(self, copy: Copy) -> None:
@@ -116,7 +116,7 @@ class SqlCopies:
 
     def list_least_used(self, limit: int) -> tuple[Copy, ...]:
         """Return stored copies, those whose last use (else their storing) is longest ago first."""
-        return tuple(_copy(row) for row in self._connection.execute(_LEAST_USED, {"most": limit}))
+        return tuple(_copy(row) for row in self._connection.execute(_LEAST_USED, {"most": limit}).all())
 
 
 def _key(index: IndexName, filename: Filename) -> dict[str, object]:

@@ -65,7 +65,7 @@ class SqlEvents:
 
     def since(self, serial: int, limit: int = 1000) -> tuple[Entry, ...]:
         """Return the entries after that serial, oldest first."""
-        rows = self._connection.execute(_SINCE, {"after": serial, "most": limit})
+        rows = self._connection.execute(_SINCE, {"after": serial, "most": limit}).all()
         return tuple(_entry(row) for row in rows)
 
     def latest(self, limit: int, *, before: int | None = None, project: ProjectName | None = None) -> tuple[Entry, ...]:
@@ -75,7 +75,7 @@ class SqlEvents:
             statement = statement.where(events.c.serial < before)
         if project is not None:
             statement = statement.where(events.c.project_name == project)
-        return tuple(_entry(row) for row in self._connection.execute(statement, {"most": limit}))
+        return tuple(_entry(row) for row in self._connection.execute(statement, {"most": limit}).all())
 
     def _insert(self, entry: Entry) -> None:
         values = {

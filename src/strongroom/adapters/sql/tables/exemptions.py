@@ -35,18 +35,18 @@ class SqlExemptions:
     def list(self, index: IndexName | None = None, project: ProjectName | None = None) -> tuple[Exemption, ...]:
         """Return those of the index and project (None: any), oldest request first."""
         if index is not None and project is not None:  # asked for at each request for what is not remembered
-            rows = self._connection.execute(_LIST_OF_PROJECT, {"index_key": index, "project_key": project})
+            rows = self._connection.execute(_LIST_OF_PROJECT, {"index_key": index, "project_key": project}).all()
             return tuple(_exemption(row) for row in rows)
         statement = _LIST
         if index is not None:
             statement = statement.where(exemptions.c.index_name == index)
         if project is not None:
             statement = statement.where(exemptions.c.project_name == project)
-        return tuple(_exemption(row) for row in self._connection.execute(statement))
+        return tuple(_exemption(row) for row in self._connection.execute(statement).all())
 
     def list_first(self, most: int) -> tuple[Exemption, ...]:
         """Return so many of them at most, oldest request first."""
-        return tuple(_exemption(row) for row in self._connection.execute(_LIST_FIRST, {"most": most}))
+        return tuple(_exemption(row) for row in self._connection.execute(_LIST_FIRST, {"most": most}).all())
 
     def add(self, exemption: Exemption) -> None:
         """Raise `Conflict` when the id is taken."""

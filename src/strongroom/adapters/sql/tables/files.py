@@ -47,7 +47,7 @@ class SqlFiles:
 
     def list(self, index: IndexName, project: ProjectName) -> tuple[File, ...]:
         """Return the project's files in the order of their upload."""
-        rows = self._connection.execute(_LIST, {"index_key": index, "project_key": project})
+        rows = self._connection.execute(_LIST, {"index_key": index, "project_key": project}).all()
         return tuple(_file(row) for row in rows)
 
     def add(self, file: File) -> None:

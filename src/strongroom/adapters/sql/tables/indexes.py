@@ -30,7 +30,7 @@ class SqlIndexes:
 
     def list(self) -> tuple[Index, ...]:
         """Return all indexes by name."""
-        return tuple(_index(row) for row in self._connection.execute(_LIST))
+        return tuple(_index(row) for row in self._connection.execute(_LIST).all())
 
     def add(self, index: Index) -> None:
         """Raise `Conflict` when the name is taken."""

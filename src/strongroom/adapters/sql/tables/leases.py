@@ -46,11 +46,11 @@ class SqlLeases:
 
     def list(self) -> tuple[Lease, ...]:
         """Return all leases by id."""
-        return tuple(_lease(row) for row in self._connection.execute(_LIST))
+        return tuple(_lease(row) for row in self._connection.execute(_LIST).all())
 
     def list_removals(self) -> tuple[Lease, ...]:
         """Return those that say which blobs are being removed."""
-        return tuple(_lease(row) for row in self._connection.execute(_LIST_REMOVALS))
+        return tuple(_lease(row) for row in self._connection.execute(_LIST_REMOVALS).all())
 
     def put_setup_link(self, link: SetupLink) -> None:
         """Store the link; any earlier one is void."""

@@ -46,7 +46,7 @@ class SqlNameLists:
 
     def list(self) -> tuple[NameList, ...]:
         """Return all of them, by index."""
-        return tuple(_name_list(row) for row in self._connection.execute(_LIST))
+        return tuple(_name_list(row) for row in self._connection.execute(_LIST).all())
 
     def save(self, names: NameList) -> None:
         """Insert it, or replace the row of the same index."""
@@ -83,7 +83,7 @@ class SqlAskedNames:
     def list(self, index: IndexName | None = None, limit: int = 1000) -> tuple[AskedName, ...]:
         """Return them, those asked for most often first, then by index and name."""
         statement = _LIST_ASKED if index is None else _LIST_ASKED.where(asked_names.c.index_name == index)
-        return tuple(_asked_name(row) for row in self._connection.execute(statement, {"most": limit}))
+        return tuple(_asked_name(row) for row in self._connection.execute(statement, {"most": limit}).all())
 
     def remove_before(self, at: datetime) -> int:
         """Forget those that were last asked for before that time, and return how many."""

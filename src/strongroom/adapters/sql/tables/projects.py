@@ -34,7 +34,7 @@ class SqlProjects:
 
     def list(self, index: IndexName) -> tuple[Project, ...]:
         """Return all projects of the index, by name."""
-        return tuple(_project(row) for row in self._connection.execute(_LIST, {"index_key": index}))
+        return tuple(_project(row) for row in self._connection.execute(_LIST, {"index_key": index}).all())
 
     def save(self, project: Project) -> None:
         """Insert it, or replace the row of the same name; raises `Conflict` when there is no such index."""

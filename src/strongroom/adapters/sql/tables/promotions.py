@@ -35,8 +35,8 @@ class SqlPromotions:
     def list(self, index: IndexName | None = None) -> tuple[Promotion, ...]:
         """Return those from or to the index (None: any), newest request first."""
         if index is None:
-            return tuple(_promotion(row) for row in self._connection.execute(_LIST))
-        return tuple(_promotion(row) for row in self._connection.execute(_LIST_TOUCHING, {"index_key": index}))
+            return tuple(_promotion(row) for row in self._connection.execute(_LIST).all())
+        return tuple(_promotion(row) for row in self._connection.execute(_LIST_TOUCHING, {"index_key": index}).all())
 
     def add(self, promotion: Promotion) -> None:
         """Raise `Conflict` when the id is taken."""

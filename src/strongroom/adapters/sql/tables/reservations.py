@@ -37,15 +37,15 @@ class SqlReservations:
 
     def list(self) -> tuple[Reservation, ...]:
         """Return all of them, by index and pattern."""
-        return tuple(_reservation(row) for row in self._connection.execute(_LIST))
+        return tuple(_reservation(row) for row in self._connection.execute(_LIST).all())
 
     def list_first(self, most: int) -> tuple[Reservation, ...]:
         """Return so many of them at most, by index and pattern."""
-        return tuple(_reservation(row) for row in self._connection.execute(_LIST_FIRST, {"most": most}))
+        return tuple(_reservation(row) for row in self._connection.execute(_LIST_FIRST, {"most": most}).all())
 
     def list_covering(self, project: ProjectName) -> tuple[Reservation, ...]:
         """Return those that mean the name: the database leaves the other exact ones out, the rest are few."""
-        found = map(_reservation, self._connection.execute(_LIST_NEAR, {"project": project}))
+        found = map(_reservation, self._connection.execute(_LIST_NEAR, {"project": project}).all())
         return tuple(item for item in found if item.covers(project))
 
     def save(self, reservation: Reservation) -> None:

@@ -44,12 +44,12 @@ class SqlTokens:
     def list(self, owner: UserName | None = None) -> tuple[Token, ...]:
         """Return the owner's or all tokens, oldest first."""
         if owner is None:
-            return tuple(_token(row) for row in self._connection.execute(_LIST))
-        return tuple(_token(row) for row in self._connection.execute(_LIST_OWNED, {"owner_key": owner}))
+            return tuple(_token(row) for row in self._connection.execute(_LIST).all())
+        return tuple(_token(row) for row in self._connection.execute(_LIST_OWNED, {"owner_key": owner}).all())
 
     def list_descendants(self, token_id: TokenId) -> tuple[Token, ...]:
         """Return the tokens that it made, those that they made, and so on, oldest first; revoked ones too."""
-        return tuple(_token(row) for row in self._connection.execute(_LIST_DESCENDANTS, {"key": token_id}))
+        return tuple(_token(row) for row in self._connection.execute(_LIST_DESCENDANTS, {"key": token_id}).all())
 
     def add(self, token: Token) -> None:
         """Raise `Conflict` when the id is taken, or there is no such owner."""

@@ -28,7 +28,7 @@ class SqlTurns:
 
     def list(self) -> tuple[Turn, ...]:
         """Return all turns by job."""
-        return tuple(_turn(row) for row in self._connection.execute(_LIST))
+        return tuple(_turn(row) for row in self._connection.execute(_LIST).all())
 
     def save(self, turn: Turn) -> None:
         """Insert it, or replace the row of the same job."""

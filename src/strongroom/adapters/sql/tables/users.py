@@ -37,7 +37,7 @@ class SqlUsers:
 
     def list(self) -> tuple[User, ...]:
         """Return all users by name."""
-        return tuple(_user(row) for row in self._connection.execute(_LIST))
+        return tuple(_user(row) for row in self._connection.execute(_LIST).all())
 
     def add(self, user: User) -> None:
         """Raise `Conflict` when the name is taken."""
@@ -50,7 +50,7 @@ class SqlUsers:
 
     def list_grants(self, name: UserName) -> tuple[Grant, ...]:
         """Return the user's grants in the order in which they were added."""
-        return tuple(_grant(row) for row in self._connection.execute(_LIST_GRANTS, {"key": name}))
+        return tuple(_grant(row) for row in self._connection.execute(_LIST_GRANTS, {"key": name}).all())
 
     def add_grant(self, name: UserName, grant: Grant) -> None:
         """Store the grant; a second equal one changes nothing. Raises `Conflict` when there is no such user."""
