@@ -3,6 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.version import Version
 
 from strongroom.core.access import (
     ADMINISTRATOR_GRANTS,
@@ -17,6 +20,7 @@ from strongroom.core.access import (
     allows,
 )
 from strongroom.core.errors import Forbidden
+from strongroom.core.mirrored import Offered
 from strongroom.core.model import ProjectStatus, Yank
 from strongroom.core.names import UserName, parse_project_name
 from strongroom.core.pages import (
@@ -28,7 +32,8 @@ from strongroom.core.pages import (
     sort_files,
 )
 from strongroom.core.policy import Allow
-from tests.factories import MAIN, STAGING, a_file, a_grant, a_project, a_scope
+from tests.factories import MAIN, STAGING, a_file, a_grant, a_project, a_scope, an_upstream_file
+from tests.replacing import replace as change
 
 
 def signed(*grants: Grant, scope: Scope | None = None) -> Signed:
@@ -46,7 +51,7 @@ def test_files_stand_by_version_then_by_name() -> None:
         "demo-2.0-py3-none-any.whl",
         "demo-1!0.1-py3-none-any.whl",
     ]
-    assert [file.filename for file in sort_files(map(a_file, names))] == [
+    assert [file.filename for file in sort_files(map(a_file, names)).files] == [
         "demo-1.9-py3-none-any.whl",
         "demo-1.9.tar.gz",
         "demo-1.10-py3-none-any.whl",
@@ -62,6 +67,24 @@ def test_pep_700_versions_are_those_of_the_files() -> None:
     assert make_project_page(a_project(), files).versions == ("1.9", "1.10")
     two_spellings = [a_file("demo-1.0-py3-none-any.whl"), a_file("demo-1.0.0.tar.gz")]
     assert make_project_page(a_project(), two_spellings).versions == ("1.0",)
+
+
+VERSIONS = ("1.0", "1.0.0", "1.0rc1", "1.10", "1.9", "1!0.1", "1.9+corp.1")
+SHARED = {text: Version(text) for text in VERSIONS}
+NAMED = st.tuples(st.sampled_from(VERSIONS), st.sampled_from([".tar.gz", "-py3-none-any.whl", "-py2-none-any.whl"]))
+
+
+@given(st.lists(st.tuples(NAMED, st.booleans(), st.booleans()), unique_by=lambda drawn: drawn[0]))
+def test_files_are_sorted_whatever_stood_together(drawn: list[tuple[tuple[str, str], bool, bool]]) -> None:
+    """Own files and upstream ones, whether they share their version's object, and however that is spelled."""
+    files: list[Offered] = []
+    for (version, ending), is_own, is_shared in drawn:
+        made: Offered = (a_file if is_own else an_upstream_file)(f"demo-{version}{ending}")
+        files.append(change(made, version=SHARED[version]) if is_shared else made)
+    expected = sorted(files, key=lambda file: (file.version, file.filename))
+    found = sort_files(iter(files))
+    assert [id(file) for file in found.files] == [id(file) for file in expected]
+    assert found.versions == tuple(map(str, dict.fromkeys(file.version for file in expected)))
 
 
 def test_pep_592_a_yanked_file_shows() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
 from strongroom.core.exemptions import Decision, Exemption
 from strongroom.core.mirrored import Copy, UpstreamFile
-from strongroom.core.model import Yank
+from strongroom.core.model import ProjectStatus, Yank
 from strongroom.core.names import IndexName
 from strongroom.core.pages import make_upstream_page
 from strongroom.core.policy import ALLOW, Refuse
@@ -199,3 +201,73 @@ def test_a_screen_judges_many_files_of_one_project() -> None:
     verdict = ready.judge(FRESH)
     assert isinstance(verdict, Refuse)
     assert "exemption" not in verdict.hint
+
+
+THREE_DAYS = timedelta(days=3)
+BOUNDARIES = (THREE_DAYS, THREE_DAYS - TICK, THREE_DAYS + TICK, timedelta(0), -timedelta(hours=1), timedelta(days=30))
+BIRTHS = (
+    st.sampled_from([START - age for age in BOUNDARIES])
+    | st.sampled_from([START - age for age in BOUNDARIES]).map(
+        lambda moment: moment.astimezone(timezone(timedelta(hours=-7)))
+    )
+    | st.datetimes(timezones=st.just(UTC))
+    | st.sampled_from([datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+)
+FILES = st.builds(
+    lambda filename, uploaded_at, seen_at, yank: replace(
+        an_upstream_file(filename, uploaded_at=uploaded_at), first_seen_at=seen_at, yank=yank
+    ),
+    st.sampled_from(["demo-1.0.tar.gz", "demo-1.0-py3-none-any.whl", "demo-2.0-py3-none-any.whl", "demo-0.9.zip"]),
+    st.none() | BIRTHS,
+    BIRTHS,
+    st.none() | st.just(Yank()),
+)
+PAGES = st.lists(FILES, max_size=4, unique_by=lambda file: file.filename)
+RULES = st.sampled_from(
+    [
+        NO_RULES,
+        *(Rules(cooldown=span) for span in (timedelta(0), TICK, THREE_DAYS, timedelta(days=30), timedelta.max)),
+        Rules(cooldown=-timedelta(hours=1)),
+        Rules(denied=("demo==1.0",)),
+        Rules(cooldown=THREE_DAYS, takes_yanked=False),
+        Rules(cooldown=THREE_DAYS, denied=("flask",)),
+        Rules(cooldown=THREE_DAYS, licences=("MIT",)),
+        Rules(takes_sdists=False),
+    ]
+)
+EXEMPTIONS = st.lists(
+    st.sampled_from([approved("too-young"), approved("", versions="==1.0"), approved("denied"), approved(until=START)]),
+    max_size=2,
+)
+GATES = st.lists(st.builds(lambda rules, held: gate(rules, *held), RULES, EXEMPTIONS), max_size=3).map(tuple)
+NOWS = st.just(START) | st.sampled_from([datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+
+
+@given(PAGES, GATES, NOWS, st.booleans())
+def test_a_page_is_judged_as_its_files_are(
+    files: list[UpstreamFile],
+    gates: tuple[Gate, ...],
+    now: datetime,
+    has_copies: bool,  # noqa: FBT001 - hypothesis fills it by position
+) -> None:
+    """What looks at all files at once lets through and refuses the same, with the same words, as who asks for each."""
+    copies = {UNDER_GPL.filename: UNDER_GPL} if has_copies else {}
+    ready = Screen(gates, FRESH.project, now=now)
+    verdicts = [(file, ready.judge(file, copies.get(file.filename))) for file in files]
+    allowed = [file for file, verdict in verdicts if verdict is ALLOW]
+    refusals = [verdict for _, verdict in verdicts if isinstance(verdict, Refuse)]
+    assert ready.split(files, copies) == (allowed, refusals)
+    ends = [next_change(gates, now=now), *(refusal.until for refusal in refusals)]
+    shown = make_upstream_page(an_upstream_page("demo", *files), gates, copies=copies, asked=MAIN, now=now)
+    assert shown.files == tuple(sorted(allowed, key=lambda file: (file.version, file.filename)))
+    assert shown.valid_until == min((end for end in ends if end is not None), default=None)
+
+
+def test_a_quarantined_page_is_not_judged() -> None:
+    """It shows nothing; a young file does not say when that changes, an exemption does."""
+    page = replace(an_upstream_page("demo", FRESH), status=ProjectStatus.QUARANTINED, status_reason="malware")
+    held = approved("denied")
+    for exemptions, until in (((), None), ((held,), held.expires_at)):
+        gates = (gate(Rules(cooldown=THREE_DAYS), *exemptions),)
+        shown = make_upstream_page(page, gates, copies={}, asked=MAIN, now=START)
+        assert (shown.files, shown.versions, shown.valid_until) == ((), (), until)

@@ -17,6 +17,9 @@ from packaging.version import Version
 from strongroom.core.model import File, PackageType, ProjectStatus, Yank
 from strongroom.core.names import Filename, IndexName, ProjectName, Sha256
 
+_WHEEL = PackageType.WHEEL
+"""A page asks thousands of files whether they are one, and the enum takes longer to answer than the rest."""
+
 
 class UpstreamFile(msgspec.Struct, frozen=True, gc=False):
     """A file as the page of the upstream of `index` describes it, under a digest that it must have.
@@ -53,7 +56,7 @@ class UpstreamFile(msgspec.Struct, frozen=True, gc=False):
         The upstream's METADATA of an sdist is not trusted without one: nothing here could compare it.
         """
         is_promised = self.has_upstream_metadata and self.metadata_sha256 is not None
-        return is_promised or self.package_type is PackageType.WHEEL
+        return is_promised or self.package_type is _WHEEL
 
     @property
     def has_provenance(self) -> bool:

@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
+from typing import NamedTuple
+
+from packaging.version import Version
 
 from strongroom.core.access import Anonymous, Grant, Operator, Principal, ProjectTarget, Right, Signed, allows
 from strongroom.core.errors import Forbidden
 from strongroom.core.mirrored import Copy, Offered, UpstreamPage
 from strongroom.core.model import File, Project, ProjectStatus
 from strongroom.core.names import EVERY_PROJECT, Filename, IndexName, ProjectName
-from strongroom.core.policy import Allow, Refuse
+from strongroom.core.policy import Allow
 from strongroom.core.screening import Gate, Screen, Way, next_change
 
 
@@ -38,6 +42,13 @@ class ProjectPage:
     serial: int
     valid_until: datetime | None = None
     ways: tuple[Way, ...] = ()
+
+
+class SortedFiles(NamedTuple):
+    """Files by version and name, and their versions in that order."""
+
+    files: tuple[Offered, ...]
+    versions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +84,15 @@ def make_project_page(project: Project, files: Iterable[File], *, asked: IndexNa
 
     `asked` is the index under whose URL it is shown, when that gets it from another.
     """
-    shown = sort_files(files) if project.status.offers_files else ()
+    shown = sort_files(files if project.status.offers_files else ())
     return ProjectPage(
         index=asked or project.index,
         project=project.name,
         display_name=project.display_name,
         status=project.status,
         status_reason=project.status_reason,
-        files=shown,
-        versions=list_versions(shown),
+        files=shown.files,
+        versions=shown.versions,
         serial=project.serial,
     )
 
@@ -93,24 +104,18 @@ def make_upstream_page(
 
     Its `valid_until` is when a rule or an exemption decides otherwise by itself.
     """
-    shown: list[Offered] = []
-    changes = [next_change(gates, now=now)]
-    screen = Screen(gates, page.project, now=now)
-    for file in page.files if page.status.offers_files else ():
-        verdict = screen.judge(file, copies.get(file.filename))
-        if isinstance(verdict, Refuse):
-            changes.append(verdict.until)
-        else:
-            shown.append(file)
-    files = sort_files(shown)
+    offered = page.files if page.status.offers_files else ()
+    allowed, refusals = Screen(gates, page.project, now=now).split(offered, copies)
+    changes = next_change(gates, now=now), *(refusal.until for refusal in refusals)
+    shown = sort_files(allowed)
     return ProjectPage(
         index=asked,
         project=page.project,
         display_name=page.project,
         status=page.status,
         status_reason=page.status_reason,
-        files=files,
-        versions=list_versions(files),
+        files=shown.files,
+        versions=shown.versions,
         serial=0,
         valid_until=min((change for change in changes if change is not None), default=None),
     )
@@ -119,13 +124,8 @@ def make_upstream_page(
 def overlay_page(own: ProjectPage, below: ProjectPage) -> ProjectPage:
     """Return one page of both; where both have a filename, the own file stands."""
     taken = {file.filename for file in own.files}
-    files = sort_files([*own.files, *(file for file in below.files if file.filename not in taken)])
-    return replace(own, files=files, versions=list_versions(files), valid_until=below.valid_until)
-
-
-def list_versions(files: Iterable[Offered]) -> tuple[str, ...]:
-    """Return the versions of the files in their order; 1.0 and 1.0.0 are one version."""
-    return tuple(map(str, dict.fromkeys(file.version for file in files)))
+    shown = sort_files([*own.files, *(file for file in below.files if file.filename not in taken)])
+    return replace(own, files=shown.files, versions=shown.versions, valid_until=below.valid_until)
 
 
 def make_project_list(
@@ -147,12 +147,30 @@ def make_project_list(
     return ProjectList(index, tuple(entries[name] for name in sorted(entries)))
 
 
-def sort_files(files: Iterable[Offered]) -> tuple[Offered, ...]:
-    """Return the files by version, then by name."""
-    listed = tuple(files)
-    # Versions are compared once each, since that is slow: a release has many files.
-    place = {version: number for number, version in enumerate(sorted({file.version for file in listed}))}
-    return tuple(sorted(listed, key=lambda file: (place[file.version], file.filename)))
+def sort_files(files: Iterable[Offered]) -> SortedFiles:
+    """Return the files by version, then by name; 1.0 and 1.0.0 are one version, spelled as its first file does."""
+    releases = _group_by_version(files)
+    listed: list[Offered] = []
+    versions: list[str] = []
+    for version in sorted(releases):
+        release = releases[version]
+        release.sort(key=attrgetter("filename"))
+        listed += release
+        versions.append(str(release[0].version))
+    return SortedFiles(tuple(listed), tuple(versions))
+
+
+def _group_by_version(files: Iterable[Offered]) -> dict[Version, list[Offered]]:
+    releases: dict[Version, list[Offered]] = {}
+    release: list[Offered] = []
+    latest: Version | None = None
+    for file in files:
+        # To hash and compare a version is slow, and neighbours mostly share theirs.
+        if file.version is not latest:
+            latest = file.version
+            release = releases.setdefault(latest, [])
+        release.append(file)
+    return releases
 
 
 def demand_offered(project: Project) -> None:

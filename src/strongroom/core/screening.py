@@ -7,16 +7,16 @@ files are never judged here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
 from strongroom.core.exemptions import Decision, Exemption
 from strongroom.core.mirrored import Copy, UpstreamFile
-from strongroom.core.names import IndexName, ProjectName
+from strongroom.core.names import Filename, IndexName, ProjectName
 from strongroom.core.policies.allow_list import NOT_ALLOWED, judge_allowed
-from strongroom.core.policies.cooldown import TOO_YOUNG, judge_age
+from strongroom.core.policies.cooldown import TOO_YOUNG, judge_age, tell_old_enough
 from strongroom.core.policies.deny_list import DENIED, judge_denied
 from strongroom.core.policies.licence import LICENCE, find_licence, judge_licence
 from strongroom.core.policies.maximum_size import TOO_LARGE, judge_size
@@ -78,6 +78,20 @@ class Screen:
                     return verdict
         return ALLOW
 
+    def split(
+        self, files: Sequence[UpstreamFile], copies: Mapping[Filename, Copy]
+    ) -> tuple[list[UpstreamFile], list[Refuse]]:
+        """Return the files that `judge` allows, in their order, and its refusals of the others."""
+        allowed: list[UpstreamFile] = []
+        refusals: list[Refuse] = []
+        for file, is_sure in zip(files, self._tell_sure(files), strict=True):
+            verdict = ALLOW if is_sure else self.judge(file, copies.get(file.filename))
+            if isinstance(verdict, Refuse):
+                refusals.append(verdict)
+            else:
+                allowed.append(file)
+        return allowed, refusals
+
     def find_refusals(self, file: UpstreamFile, copy: Copy | None = None) -> Iterator[Finding]:
         """Yield everything on the way that speaks against the file, with the advice how to ask for an exemption."""
         for gate, judges in self._stations:
@@ -86,6 +100,13 @@ class Screen:
                 if isinstance(verdict, Refuse):
                     exemption = self._find_exemption(gate, file, code=verdict.code)
                     yield Finding(gate.index, _advise(verdict, file, index=gate.index), exemption)
+
+    def _tell_sure(self, files: Sequence[UpstreamFile]) -> list[bool]:
+        """Return of each file whether it is surely allowed: old enough, where nothing but cooldowns judges."""
+        cooldowns = [gate.rules.cooldown for gate, _ in self._stations if gate.rules.cooldown]
+        if not cooldowns or len(cooldowns) < sum(len(judges) for _, judges in self._stations):
+            return [False] * len(files)
+        return tell_old_enough(files, max(cooldowns), now=self._now)
 
     def _find_exemption(self, gate: Gate, file: UpstreamFile, *, code: str) -> Exemption | None:
         return next((item for item in gate.exemptions if item.covers(file.version, code, now=self._now)), None)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strongroom.core.mirrored import UpstreamFile
-from strongroom.core.policies.cooldown import TOO_YOUNG, judge_age
+from strongroom.core.policies.cooldown import TOO_YOUNG, judge_age, tell_old_enough
 from strongroom.core.policy import ALLOW, Refuse
 from strongroom.core.rules import NO_RULES, Rules
 from tests.factories import an_upstream_file
@@ -64,12 +64,16 @@ def test_any_two_times_can_be_judged(born: datetime, now: datetime, cooldown: ti
     file = an_upstream_file(uploaded_at=born)
     verdict = judge_age(file, Rules(cooldown=cooldown), now=now)
     assert (verdict is ALLOW) == (now - born >= cooldown)
+    assert tell_old_enough((file,), cooldown, now=now) == [verdict is ALLOW]
 
 
 def test_the_boundary_is_exact() -> None:
     """A file that is as old as the cooldown passes, one a microsecond younger does not."""
     assert judge_age(uploaded(timedelta(days=3)), THREE_DAYS, now=START) is ALLOW
     assert isinstance(judge_age(uploaded(timedelta(days=3) - TICK), THREE_DAYS, now=START), Refuse)
+    for make in (uploaded, seen):
+        files = [make(timedelta(days=3) + TICK * ticks) for ticks in (1, 0, -1)]
+        assert tell_old_enough(files, timedelta(days=3), now=START) == [True, True, False]
 
 
 @pytest.mark.parametrize("ahead", [TICK, timedelta(hours=1), timedelta(days=400)])

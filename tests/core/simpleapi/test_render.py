@@ -14,11 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strongroom.core.mirrored import Offered
 from strongroom.core.model import File, ProjectStatus, Yank
 from strongroom.core.pages import ProjectPage, make_project_list, make_project_page
 from strongroom.core.simpleapi.negotiate import PageType
 from strongroom.core.simpleapi.render import Links, render_project_list, render_project_page, render_upload_time
 from tests.factories import MAIN, a_file, a_project, an_upstream_file, sha256_of
+from tests.replacing import replace as change
 
 LINKS = Links("../../files/")
 WHEEL = replace(
@@ -245,6 +247,78 @@ def test_line_breaks_in_a_reason_are_kept_as_references() -> None:
     text = as_html(a_page(a_file(yank=Yank("first\nsecond\ttab"))))
     assert 'data-yanked="first&#10;second&#9;tab"' in text
     assert html.unescape("first&#10;second&#9;tab") == "first\nsecond\ttab"
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("plain é €", "plain &#233; &#8364;"),
+        ("&", "&amp;"),
+        ("<", "&lt;"),
+        (">", "&gt;"),
+        ('"', "&quot;"),
+        ("'", "&#x27;"),
+        ("\0", "&#65533;"),
+        ("\x1f", "&#31;"),
+        ("\x7f", "&#65533;"),
+        ("\x85", "&#65533;"),
+    ],
+)
+def test_each_kind_of_character_is_escaped_by_itself(text: str, escaped: str) -> None:
+    """One alone is enough, wherever it stands."""
+    assert f'data-yanked="{escaped}a{escaped}"' in as_html(a_page(a_file(yank=Yank(f"{text}a{text}"))))
+
+
+OFFERED = st.builds(
+    lambda make, filename, changes: change(make(filename), **changes),
+    st.sampled_from([a_file, an_upstream_file]),
+    st.sampled_from([f"demo-{version}{end}" for version in ("1.0", "1.0.0", "2.0") for end in (".zip", "-a-b-c.whl")]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "yank": st.builds(Yank, st.sampled_from(["", "broken"])),
+            "size_bytes": st.sampled_from([0, 1]),
+            "requires_python": st.sampled_from(["", ">=3.8"]),
+            "metadata_sha256": st.just(sha256_of("metadata")),
+        },
+    ),
+)
+
+
+def with_extras(file: Offered, *, is_rich: bool) -> Offered:
+    """Add METADATA and provenance, which own and upstream files name differently."""
+    if not is_rich:
+        return file
+    if isinstance(file, File):
+        return replace(file, serves_metadata=True, provenance_sha256=sha256_of("provenance"))
+    return change(file, has_upstream_metadata=True, provenance_url="https://upstream.example/provenance")
+
+
+def line_of(file: Offered, integrity: str | None) -> dict[str, object]:
+    """Say by the PEPs what the page has to say of a file."""
+    metadata = ({"sha256": file.metadata_sha256} if file.metadata_sha256 else True) if file.serves_metadata else None
+    folder = f"{integrity}{file.project}/{file.version}/{file.filename}"
+    line = {
+        "filename": file.filename,
+        "url": f"../../files/{file.project}/{file.filename}",
+        "hashes": {"sha256": file.sha256},
+        "yanked": (file.yank.reason or True) if file.yank else False,
+        "size": file.size_bytes,
+        "upload-time": render_upload_time(file.uploaded_at) if file.uploaded_at else None,
+        "requires-python": file.requires_python or None,
+        "core-metadata": metadata,
+        "dist-info-metadata": metadata,
+        "provenance": f"{folder}/provenance" if integrity and file.has_provenance else None,
+    }
+    return {key: value for key, value in line.items() if value is not None}
+
+
+@given(st.lists(st.tuples(OFFERED, st.booleans())), st.sampled_from([None, "https://packages.example/main/integrity/"]))
+def test_each_line_is_about_its_own_file(drawn: list[tuple[Offered, bool]], integrity: str | None) -> None:
+    """Whatever stands before it, and in whichever order: 1.0 and 1.0.0 are told apart in URLs."""
+    files = tuple(with_extras(file, is_rich=is_rich) for file, is_rich in drawn)
+    page = as_json(replace(a_page(), files=files), Links("../../files/", integrity))
+    assert page["files"] == [line_of(file, integrity) for file in files]
 
 
 def test_the_project_list_names_projects_and_serials() -> None:

@@ -8,6 +8,7 @@ own files.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from strongroom.core.mirrored import UpstreamFile
@@ -35,6 +36,15 @@ def judge_age(file: UpstreamFile, rules: Rules, *, now: datetime) -> Verdict:
         f"It comes through by itself on {_shown(until)}.",
         until=until,
     )
+
+
+def tell_old_enough(files: Sequence[UpstreamFile], cooldown: timedelta, *, now: datetime) -> list[bool]:
+    """Return of each file whether `judge_age` surely lets it pass: one comparison each, since a page has thousands."""
+    try:
+        last_birth = now - cooldown
+    except OverflowError:
+        return [False] * len(files)
+    return [(file.uploaded_at or file.first_seen_at) <= last_birth for file in files]
 
 
 def _add(moment: datetime, span: timedelta) -> datetime:
