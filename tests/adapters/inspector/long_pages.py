@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from strongroom.adapters.inspector.child_process import ChildProcess
-from strongroom.adapters.inspector.pages import SHORT_JSON_BYTES, ProcessPages
+from strongroom.adapters.inspector.pages import SHORT_BYTES, ProcessPages
 from strongroom.core.mirrored import UpstreamPage
 from strongroom.core.simpleapi.parse import parse_page
 from strongroom.ports import PageBody, PageReader
@@ -72,7 +72,7 @@ def an_html_page(releases: int) -> PageBody:
 
 def long(content: str, content_type: str = JSON) -> PageBody:
     """Make an answer that is long, whatever it says."""
-    return PageBody(content.ljust(SHORT_JSON_BYTES + 1).encode(), content_type, URL, ETAG)
+    return PageBody(content.ljust(SHORT_BYTES + 1).encode(), content_type, URL, ETAG)
 
 
 def parse(body: PageBody) -> UpstreamPage:

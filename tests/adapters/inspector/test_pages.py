@@ -15,7 +15,6 @@ from strongroom.adapters.inspector import child_process
 from strongroom.adapters.inspector.pages import (
     MOST_CHILDREN,
     SHORT_BYTES,
-    SHORT_JSON_BYTES,
     InlinePages,
     PageReadingFailed,
     ProcessPages,
@@ -27,7 +26,6 @@ from tests.adapters.inspector.children import CRASHER, SLEEPER, instead
 from tests.adapters.inspector.long_pages import (
     BODIES,
     BODY_IDS,
-    JSON,
     LONG,
     PAGE,
     SHORT,
@@ -54,8 +52,7 @@ def test_pages_are_read_as_the_core_reads_them(make: Callable[[], PageReader], b
     async def scene() -> None:
         pages = make()
         expected = parse(body)
-        short_bytes = SHORT_JSON_BYTES if body.content_type == JSON else SHORT_BYTES
-        assert (len(body.content) > short_bytes) == (len(expected.files) == LONG)
+        assert (len(body.content) > SHORT_BYTES) == (len(expected.files) == LONG)
         assert expected.skipped
         assert expected.status_reason
         assert expected.etag == body.etag
@@ -162,17 +159,15 @@ def test_no_child_before_the_first_long_page() -> None:
     play(scene)
 
 
-@pytest.mark.parametrize(
-    ("body", "short_bytes"), [(a_json_page(SHORT), SHORT_JSON_BYTES), (an_html_page(SHORT), SHORT_BYTES)]
-)
-def test_the_size_decides(body: PageBody, short_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Up to 64 KiB of JSON, or 16 KiB of HTML, no process is asked, and one byte above it is."""
+@pytest.mark.parametrize("body", [a_json_page(SHORT), an_html_page(SHORT)], ids=["JSON", "HTML"])
+def test_the_size_decides(body: PageBody, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to 16 KiB no process is asked, and one byte above it is."""
     instead(monkeypatch, CRASHER)
 
     async def scene(pages: ProcessPages) -> None:
-        await read(pages, replace(body, content=body.content.ljust(short_bytes)))
+        await read(pages, replace(body, content=body.content.ljust(SHORT_BYTES)))
         with pytest.raises(PageReadingFailed):
-            await read(pages, replace(body, content=body.content.ljust(short_bytes + 1)))
+            await read(pages, replace(body, content=body.content.ljust(SHORT_BYTES + 1)))
 
     play(scene)
 
