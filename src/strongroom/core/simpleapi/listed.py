@@ -85,7 +85,7 @@ class Listed(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """Many lines at once, each field of all of them together: thousands of lines cost a third of the time so."""
+    """Many lines at once, each field of all of them together: a page has thousands."""
 
     filenames: Sequence[str]
     urls: Sequence[str]

@@ -1,4 +1,4 @@
-"""All lines of a page together: the same files that `accept` makes of each, in a fifth of the time.
+"""All lines of a page together: the same files that `accept` makes of each, in two thirds of the time.
 
 A page may have forty thousand. The rules are asked of whole columns of usual lines; if
 one of them is broken, or a line is unusual, `accept` looks at it by itself. Decides
