@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.adapters.inspector import child
+from strongroom.adapters.inspector import child, limits
 from strongroom.adapters.inspector.frames import frame, read_frame
 from strongroom.adapters.inspector.messages import (
     Job,
@@ -97,7 +97,7 @@ def test_limits_are_what_was_promised(tmp_path: Path) -> None:
     script = tmp_path / "limits.py"
     script.write_text(
         "import resource\n"
-        "from strongroom.adapters.inspector.child import limit_process\n"
+        "from strongroom.adapters.inspector.limits import limit_process\n"
         "limit_process(512 << 20)\n"
         "kinds = 'AS', 'NOFILE', 'FSIZE', 'NPROC', 'CORE'\n"
         "print(*(resource.getrlimit(getattr(resource, 'RLIMIT_' + kind))[1] for kind in kinds))\n"
@@ -127,7 +127,7 @@ def test_a_system_that_cannot_limit_is_no_reason_to_stop(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(resource, "setrlimit", refuse)
 
-    child.limit_process(1 << 30)
+    limits.limit_process(1 << 30)
 
 
 def test_the_child_knows_only_the_core() -> None:

@@ -8,7 +8,6 @@ that it starts fast and has little to attack.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import resource
@@ -18,26 +17,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from strongroom.adapters.inspector.frames import frame, read_frame
+from strongroom.adapters.inspector.limits import limit_process
 from strongroom.adapters.inspector.messages import Answer, Job, Refused, Unreadable, decode_job, encode, to_answer
 from strongroom.core.archive import inspect_archive
 from strongroom.core.names import Filename
 
-_OPEN_FILES = 16
 _NICENESS = 10
-
-
-def limit_process(memory_bytes: int) -> None:
-    """Give up what inspecting a file does not need; what the system cannot limit stays as it is."""
-    limits = (
-        (resource.RLIMIT_AS, memory_bytes),
-        (resource.RLIMIT_NOFILE, _OPEN_FILES),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_CORE, 0),
-    )
-    for kind, most in limits:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(kind, (most, most))
 
 
 def serve(jobs: BinaryIO, answers: BinaryIO) -> None:

@@ -13,8 +13,8 @@ import sys
 import traceback
 from typing import BinaryIO
 
-from strongroom.adapters.inspector.child import limit_process
 from strongroom.adapters.inspector.frames import frame, read_frame
+from strongroom.adapters.inspector.limits import limit_process
 from strongroom.adapters.inspector.page_messages import (
     PageAnswer,
     PageFailed,
