@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 from strongroom.adapters.inspector.pages import InlinePages
@@ -32,13 +32,18 @@ class FakeArriving:
     copy: Copy
     fault: UpstreamFault | None = None
     released: asyncio.Event = field(default_factory=asyncio.Event)
+    readers: int = 0
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield all pieces but the last; the last one once it is released."""
-        for piece in self.pieces[:-1]:
-            yield piece
-        await self.verified()
-        yield self.pieces[-1]
+        self.readers += 1
+        try:
+            for piece in self.pieces[:-1]:
+                yield piece
+            await self.verified()
+            yield self.pieces[-1]
+        finally:
+            self.readers -= 1
 
     async def verified(self) -> None:
         """Wait until it is released."""

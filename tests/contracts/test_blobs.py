@@ -66,12 +66,13 @@ def test_the_store_tells_the_size_of_what_it_has(blobs: Blobs, size_bytes: int) 
 
 
 @pytest.mark.parametrize("size_bytes", [0, 1, 100_000, len(CONTENT)])
-def test_what_is_kept_comes_back(blobs: Blobs, size_bytes: int) -> None:
+@pytest.mark.parametrize("is_short", [False, True])
+def test_what_is_kept_comes_back(*, blobs: Blobs, size_bytes: int, is_short: bool) -> None:
     """Digest, size and bytes are those that were written, an empty blob's too."""
     data = CONTENT[:size_bytes]
 
     async def work() -> None:
-        incoming = await blobs.receive()
+        incoming = await blobs.receive(is_short=is_short)
         for start in range(0, size_bytes, 70_001):
             await incoming.write(data[start : start + 70_001])
         assert incoming.size_bytes == size_bytes
@@ -84,11 +85,12 @@ def test_what_is_kept_comes_back(blobs: Blobs, size_bytes: int) -> None:
     run(work)
 
 
-def test_nothing_is_listed_before_it_is_kept(blobs: Blobs) -> None:
+@pytest.mark.parametrize("is_short", [False, True])
+def test_nothing_is_listed_before_it_is_kept(*, blobs: Blobs, is_short: bool) -> None:
     """Bytes that arrive are no blob yet, and those that are discarded never become one."""
 
     async def work() -> None:
-        incoming = await blobs.receive()
+        incoming = await blobs.receive(is_short=is_short)
         await incoming.write(CONTENT)
         assert await listed(blobs) == []
         await incoming.discard()

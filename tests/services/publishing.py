@@ -44,9 +44,9 @@ class WatchedBlobs(MemoryBlobs):
         self._keep_fails = keep_fails
         self.temporary: list[Path] = []
 
-    async def receive(self) -> Incoming:
+    async def receive(self, *, is_short: bool = False) -> Incoming:
         """Open a temporary file and remember it."""
-        incoming = await super().receive()
+        incoming = await super().receive(is_short=is_short)
         self.temporary.append(incoming.path)
         return incoming
 

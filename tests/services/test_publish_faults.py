@@ -55,9 +55,9 @@ def test_the_lease_stands_before_the_bytes_and_names_them_before_they_are_kept()
     seen: list[tuple[Lease, ...]] = []
 
     class Noting(WatchedBlobs):
-        async def receive(self) -> Incoming:
+        async def receive(self, *, is_short: bool = False) -> Incoming:
             seen.append(await catalog.read(lambda tx: tx.leases.list()))
-            return await super().receive()
+            return await super().receive(is_short=is_short)
 
         async def keep(self, incoming: Incoming) -> Sha256:
             seen.append(await catalog.read(lambda tx: tx.leases.list()))

@@ -36,6 +36,7 @@ from strongroom.http.answers import (
     make_answer,
     strip_for_304,
 )
+from strongroom.http.arriving import send_arriving
 from strongroom.http.cache import WAYS, Cache, Moment, Shelf
 from strongroom.http.errors import PROBLEM_JSON, Headers
 from strongroom.http.exchange import Exchange
@@ -43,7 +44,6 @@ from strongroom.http.flights import Flights
 from strongroom.http.links import LINK_SECONDS, goes_to_bucket, link_headers
 from strongroom.http.paths import FilePath
 from strongroom.http.ranges import ByteRange, Unsatisfiable, read_range
-from strongroom.ports import Arriving
 from strongroom.services.download import Download, Elsewhere, FoundFile
 
 INLINE_LIMIT_BYTES = 256 * 1024
@@ -156,7 +156,7 @@ class Files:
                 copy = await arriving.stored()
                 await self._send_stored(exchange, self._keep(passing, copy))
             case arriving:
-                await _send_arriving(exchange, arriving, headers=_file_headers(file, arriving.size_bytes))
+                await send_arriving(exchange, arriving, headers=_file_headers(file, arriving.size_bytes))
 
     async def send(self, exchange: Exchange, stored: StoredFile) -> None:
         """Send the file, the part of it that was asked for, or 304; raises `StorageFault`.
@@ -297,17 +297,6 @@ class Files:
             size_bytes, moment = stored.size_bytes + _FILE_BYTES, Moment(self._cache.generation)
             self._cache.store(stored.shelf, key, value=content, size_bytes=size_bytes, moment=moment)
         return content[part.start : part.stop]
-
-
-async def _send_arriving(exchange: Exchange, arriving: Arriving, *, headers: Headers) -> None:
-    # The first bytes come before the start, so that an upstream that fails at once is answered with an error.
-    chunks = arriving.chunks()
-    first = await anext(chunks, b"")
-    await exchange.start(200, headers=headers)
-    await exchange.send({"type": "http.response.body", "body": first, "more_body": True})
-    async for chunk in chunks:
-        await exchange.send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await exchange.send({"type": "http.response.body", "body": b""})
 
 
 def _file_headers(file: Offered, size_bytes: int | None) -> Headers:

@@ -45,8 +45,11 @@ class BlobInfo:
 class Blobs(Protocol):
     """Bytes under their sha256: written once, never changed."""
 
-    async def receive(self) -> Incoming:
-        """Open a temporary file on the store's own filesystem; raises `StorageFull` when there is no room."""
+    async def receive(self, *, is_short: bool = False) -> Incoming:
+        """Open a temporary file on the store's own filesystem; raises `StorageFull` when there is no room.
+
+        With `is_short` that may come with the first write, and so may what it raises.
+        """
         ...
 
     async def keep(self, incoming: Incoming) -> Sha256:

@@ -6,7 +6,7 @@ other services know only this, so that use cases don't call each other.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,7 +23,7 @@ class Arriving(Protocol):
         """The announced length, None where neither the page nor the answer says it."""
         ...
 
-    def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from the beginning as they arrive.
 
         The last ones come only after all of them had the promised digest: nobody is ever

@@ -16,7 +16,7 @@ import pytest
 
 from strongroom.adapters.blobs import files
 from strongroom.adapters.blobs.local import LocalBlobs
-from strongroom.core.errors import StorageFault, StorageFull, StrongroomError
+from strongroom.core.errors import StorageFault, StorageFull, StrongroomError, Unavailable
 from strongroom.core.names import Sha256
 from strongroom.ports import Incoming
 from tests.contracts.test_blobs import digest_of, keep, listed
@@ -117,6 +117,52 @@ def test_too_little_free_space_is_refused_at_the_start(tmp_path: Path) -> None:
         asyncio.run(blobs.receive())
     assert temporary_files(blobs, tmp_path) == []
     assert asyncio.run(blobs.put(CONTENT)) == SHA256
+
+
+def test_a_short_file_is_made_with_its_first_write(blobs: LocalBlobs, tmp_path: Path) -> None:
+    """Before that there is nothing to remove, and once it is discarded it is not made any more."""
+
+    async def work() -> None:
+        written, unwritten = await blobs.receive(is_short=True), await blobs.receive(is_short=True)
+        assert temporary_files(blobs, tmp_path) == []
+        await written.write(CONTENT)
+        assert await written.sha256() == SHA256
+        assert temporary_files(blobs, tmp_path) == [written.path.name]
+        assert stat.S_IMODE(written.path.stat().st_mode) == 0o600
+        await written.discard()
+        await unwritten.discard()
+        with pytest.raises(StorageFault):
+            await unwritten.sha256()
+
+    run(work())
+    assert temporary_files(blobs, tmp_path) == []
+
+
+@pytest.mark.parametrize("fault", ["no room", "no descriptor"])
+def test_a_short_file_that_cannot_be_made_is_refused_at_its_first_write(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the error that another has at its start, and nothing is left of it."""
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    blobs = LocalBlobs(tmp_path / "data", minimum_free_bytes=2**62 if fault == "no room" else 0)
+
+    async def work() -> None:
+        incoming = await blobs.receive(is_short=True)
+        await incoming.write(CONTENT)
+        with monkeypatch.context() as patch:
+            if fault == "no descriptor":
+                patch.setattr(os, "open", refuse)
+            with pytest.raises(StorageFull if fault == "no room" else Unavailable):
+                await incoming.sha256()
+        with pytest.raises(StorageFault):
+            await blobs.keep(incoming)
+        await incoming.discard()
+
+    run(work())
+    assert temporary_files(blobs, tmp_path) == []
 
 
 def test_only_old_temporary_files_are_purged(blobs: LocalBlobs, tmp_path: Path) -> None:

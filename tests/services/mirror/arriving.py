@@ -43,13 +43,15 @@ class WatchedBlobs(MemoryBlobs):
         self.keep_gate: asyncio.Event | None = None
         self.receive_gate: asyncio.Event | None = None
         self.temporary: list[Path] = []
+        self.short: list[bool] = []
 
-    async def receive(self) -> Incoming:
+    async def receive(self, *, is_short: bool = False) -> Incoming:
         """Open a temporary file and remember it."""
         if self.receive_gate is not None:
             await self.receive_gate.wait()
-        incoming = await super().receive()
+        incoming = await super().receive(is_short=is_short)
         self.temporary.append(incoming.path)
+        self.short.append(is_short)
         return incoming
 
     async def keep(self, incoming: Incoming) -> Sha256:

@@ -292,3 +292,22 @@ def test_an_upstream_that_trickles_keeps_only_its_own_files_waiting() -> None:
         assert len(await fetching) == AT_ONCE + 1
 
     wait(scene())
+
+
+@pytest.mark.parametrize(
+    ("length", "is_short"), [(0, True), (1, True), (65536, True), (65537, False), (200_000, False)]
+)
+def test_of_a_short_file_nobody_has_a_byte_before_it_is_written(*, length: int, is_short: bool) -> None:
+    """So its temporary file may be made with the first write: what that raises is answered like any fault."""
+
+    async def scene() -> None:
+        passage = Passage()
+        content = LONG[:length]
+        file = passage.offer(WHEEL, content)
+        assert (await passage.fetch(file)).size_bytes == length
+        assert passage.blobs.short == [is_short]
+        unsized = replace(passage.offer("other-1.0-py3-none-any.whl", content), size_bytes=None)
+        assert (await passage.fetch(unsized)).size_bytes == length
+        assert passage.blobs.short == [is_short, False]
+
+    wait(scene())

@@ -13,7 +13,7 @@ from strongroom.core.errors import StorageFault, StorageFull, StrongroomError
 from strongroom.services.mirror import arrivals
 from tests.services.house import wait
 from tests.services.mirror.arriving import LONG, WHEEL, Passage, begin, read_all, settle
-from tests.services.mirror.test_arrivals import ScriptedBody, scripted
+from tests.services.mirror.test_arrivals import Script, ScriptedBody, scripted
 
 
 @pytest.mark.parametrize("fault", [StorageFull("disk-full", "Full"), OSError("a surprise")])
@@ -57,6 +57,27 @@ def test_a_slow_reader_of_verified_bytes_does_not_suffer_from_the_store() -> Non
             await arriving.stored()
         await passage.assert_nothing_stored()
         assert begun + b"".join([chunk async for chunk in chunks]) == LONG
+
+    wait(scene())
+
+
+def test_a_slow_reader_of_a_short_file_needs_no_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it is in memory as long as he reads, so the temporary file is not opened a second time."""
+
+    def refuse(_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def scene() -> None:
+        content = LONG[: 2**18]
+        body = ScriptedBody((content[: 2**17], content[2**17 :]))
+        passage = Passage(client=Script([body]))
+        monkeypatch.setattr(arrivals, "FileIO", refuse)
+        arriving = await passage.arriving(passage.offer(WHEEL, content))
+        chunks = arriving.chunks()
+        begun = await anext(chunks)
+        await arriving.stored()
+        assert begun + b"".join([chunk async for chunk in chunks]) == content
+        await passage.assert_tidy()
 
     wait(scene())
 

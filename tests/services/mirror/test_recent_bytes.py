@@ -23,3 +23,15 @@ def test_recent_bytes_are_shared_and_let_go_in_pieces() -> None:
     recent.forget()
     assert recent.find(6, stop=9) is None
     assert recent.stop == 9
+
+
+def test_they_are_whole_until_something_is_let_go() -> None:
+    """Nothing is whole neither: there is nothing that anybody could read."""
+    recent = RecentBytes()
+    seen = [recent.is_whole]
+    for piece in (b"abc", b"def", b"ghi"):
+        recent.append(piece)
+    for offset in (2, 3):
+        recent.forget_before(offset)
+        seen.append(recent.is_whole)
+    assert seen == [False, True, False]

@@ -85,9 +85,9 @@ class BucketBlobs:
         self._probe = BucketProbe(store)
         self._large_ones = asyncio.Semaphore(LARGE_AT_ONCE)
 
-    async def receive(self) -> Incoming:
+    async def receive(self, *, is_short: bool = False) -> Incoming:
         """Open a local temporary file; raises `StorageFull` when there is less free space than the minimum."""
-        return await self._local.receive()
+        return await self._local.receive(is_short=is_short)
 
     async def keep(self, incoming: Incoming) -> Sha256:
         """Make the bytes durable under their digest and return it; raises `Unavailable`, `StorageFault`.

@@ -1,7 +1,8 @@
 """Bytes that arrive: appended to a temporary file and hashed on the way, in threads.
 
-Small chunks are gathered first, so that a chunk does not cost a thread each. Does
-not decide where the bytes end up: that is `local.py`.
+Small chunks are gathered first, so that a chunk does not cost a thread each; the file is
+made with the first write, unless it was opened before. Does not decide where the bytes
+end up: that is `local.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import Executor
+from io import FileIO
 from pathlib import Path
 from threading import RLock
 from typing import TypeVar
@@ -29,21 +31,21 @@ class LocalIncoming:
     """
 
     def __init__(self, path: Path, threads: Executor, *, minimum_free_bytes: int = 0) -> None:
-        """Make the file; blocks, and raises `OSError`."""
         self._path = path
         self._threads = threads
         self._minimum_free_bytes = minimum_free_bytes
-        self._file = open_new(path)
+        self._file: FileIO | None = None
         self._lock = RLock()
         self._digest = hashlib.sha256()
         self._size_bytes = 0
         self._gathered: list[bytes] = []
         self._gathered_bytes = 0
         self._has_failed = False
+        self._is_removed = False
 
     @property
     def path(self) -> Path:
-        """The temporary file; it holds everything written once `sha256` was awaited."""
+        """The temporary file; it is there and holds everything written once `sha256` was awaited."""
         return self._path
 
     @property
@@ -63,8 +65,14 @@ class LocalIncoming:
 
     async def discard(self) -> None:
         """Close and remove the temporary file; harmless when that happened before."""
-        if not self._file.closed:
+        if not self._is_removed:
             await self._run(self.remove)
+
+    def open(self) -> FileIO:
+        """Return the file, made now if it was not before; blocks, and raises `OSError`."""
+        if self._file is None:
+            self._file = open_new(self._path)
+        return self._file
 
     def append(self, chunk: bytes) -> None:
         """Gather a chunk for the next write."""
@@ -81,7 +89,7 @@ class LocalIncoming:
             digest = self._flush()
             self._has_failed = True
             with raising_port_errors("Storing an upload"):
-                use(self._file.fileno(), digest)
+                use(self.open().fileno(), digest)
             self._has_failed = False
             self.remove()
             return digest
@@ -89,10 +97,11 @@ class LocalIncoming:
     def remove(self) -> None:
         """Close and unlink; blocks."""
         with self._lock:
-            if not self._file.closed:
+            if self._file is not None and not self._is_removed:
                 self._file.close()
                 with raising_port_errors("Removing a temporary file"):
                     self._path.unlink(missing_ok=True)
+            self._is_removed = True
 
     def _flush(self) -> Sha256:
         """Write and hash what was gathered; blocks. After one failure every later call fails as well.
@@ -101,17 +110,18 @@ class LocalIncoming:
         while the file is being discarded.
         """
         with self._lock:
-            if self._has_failed or self._file.closed:
+            if self._has_failed or self._is_removed:
                 raise StorageFault("blob-fault", "The upload's temporary file is incomplete or gone")
-            data = b"".join(self._gathered)
-            self._gathered.clear()
-            self._gathered_bytes = 0
+            gathered, self._gathered, self._gathered_bytes = self._gathered, [], 0
             self._has_failed = True
             with raising_port_errors("Writing an upload"):
                 demand_room(self._path.parent, self._minimum_free_bytes)
-                write_all(self._file.fileno(), data)
+                descriptor = self.open().fileno()
+                for chunk in gathered:
+                    write_all(descriptor, chunk)
             self._has_failed = False
-            self._digest.update(data)
+            for chunk in gathered:
+                self._digest.update(chunk)
             return Sha256(self._digest.hexdigest())
 
     async def _run(self, call: Callable[[], T]) -> T:

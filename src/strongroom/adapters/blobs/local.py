@@ -70,8 +70,13 @@ class LocalBlobs:
             with suppress(PermissionError):  # in a directory that we may not read, somebody else made ours
                 sync_directory(directory.parent)
 
-    async def receive(self) -> Incoming:
-        """Open a temporary file; raises `StorageFull` when there is less free space than the minimum."""
+    async def receive(self, *, is_short: bool = False) -> Incoming:
+        """Open a temporary file; raises `StorageFull` when there is less free space than the minimum.
+
+        That of a short one is made, and the room looked for, with its first write: a thread less for each.
+        """
+        if is_short:
+            return self._make_incoming(self._minimum_free_bytes)
         return await self._run(self._open_incoming)
 
     async def keep(self, incoming: Incoming) -> Sha256:
@@ -171,7 +176,9 @@ class LocalBlobs:
     def _open_incoming(self) -> LocalIncoming:
         with raising_port_errors("Opening a temporary file"):
             demand_room(self._incoming, self._minimum_free_bytes)
-            return self._make_incoming(self._minimum_free_bytes)
+            incoming = self._make_incoming(self._minimum_free_bytes)
+            incoming.open()
+            return incoming
 
     def _make_incoming(self, minimum_free_bytes: int = 0) -> LocalIncoming:
         path = self._incoming / secrets.token_hex(16)
@@ -200,8 +207,7 @@ class LocalBlobs:
             incoming.remove()
 
     def _put(self, data: bytes) -> Sha256:
-        with raising_port_errors("Opening a temporary file"):
-            incoming = self._make_incoming()
+        incoming = self._make_incoming()
         try:
             incoming.append(data)
             return self._keep(incoming)

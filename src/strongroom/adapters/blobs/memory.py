@@ -67,7 +67,7 @@ class MemoryBlobs:
         self._blobs: dict[Sha256, tuple[bytes, datetime]] = {}
         self._mark: str | None = None
 
-    async def receive(self) -> Incoming:
+    async def receive(self, *, is_short: bool = False) -> Incoming:
         room_bytes = self._room_bytes()
         if room_bytes <= 0:
             raise StorageFull("disk-full", "The store is full", "Free some space and try again.")

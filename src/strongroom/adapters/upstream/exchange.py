@@ -29,6 +29,8 @@ _SHORT_BYTES, _READ_OUT_SECONDS = 4096, 0.2
 _PAUSE_SECONDS = 0.2
 _TRIES = 2
 _LONGEST_LINE = 32 * 1024
+_BUFFER_BYTES = 256 * 1024
+"""Above twice as much reading pauses: with aiohttp's 64 KiB it would after each piece of a quick upstream."""
 _MOST_PLACES = 1000
 """Upstreams and the hosts of their files are few; what is asked of the environment for each takes long."""
 
@@ -130,6 +132,7 @@ class Exchange:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None),
                 auto_decompress=False,
+                read_bufsize=_BUFFER_BYTES,
                 max_line_size=_LONGEST_LINE,
                 max_field_size=_LONGEST_LINE,
                 headers={"User-Agent": "strongroom"},

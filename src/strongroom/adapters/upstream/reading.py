@@ -18,7 +18,8 @@ from strongroom.adapters.upstream.network_faults import InWords
 from strongroom.adapters.upstream.patience import within
 from strongroom.core.errors import UpstreamFault
 
-_CHUNK_BYTES = 256 * 1024
+_CHUNK_BYTES = 256_000
+"""As much as uvloop reads at once: with another bound aiohttp would cut its pieces, and put others together."""
 _HIGHEST_RATIO = 100
 """Pages of digests pack some ten to one; deflate can pack a thousand to one."""
 _MOST_MEMBERS = 64

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from io import FileIO
 from pathlib import Path
 
@@ -21,8 +21,8 @@ from strongroom.ports import Arriving, Blobs, Incoming
 
 HELD_BACK_BYTES = 64 * 1024
 """How much of the end waits for the digest; at least the last byte has to."""
-PIECE_BYTES = 128 * 1024
-"""The most that a client is given at once."""
+PIECE_BYTES = 256 * 1024
+"""The most that a client is given at once: as much as comes at once, which need not be cut then."""
 CROWD = 8
 CROWD_PIECE_BYTES = 16 * 1024
 """The same for each of a crowd: the server holds what slow clients have not taken yet."""
@@ -37,6 +37,11 @@ class RecentBytes:
         self._pieces: list[bytes] = []
         self.stop = 0
         """How many bytes have come in all."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Nothing was let go."""
+        return self._starts[:1] == [0]
 
     def append(self, piece: bytes) -> None:
         """Add the next bytes."""
@@ -116,7 +121,7 @@ class Arrival:
             await self._news.wait()
         return self._outcome()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from the beginning as they arrive; raises `UpstreamFault` before the last ones."""
         position = 0
         self._readers += 1
@@ -164,8 +169,8 @@ class Arrival:
 
     def verify(self) -> None:
         """Let the readers have all of it: these are the promised bytes."""
-        if self._readers:  # they go on even if the file cannot be stored, and its name is gone then
-            self._open_source()
+        if self._readers and not self._recent.is_whole:
+            self._open_source()  # they go on even if the file cannot be stored, and its name is gone then
         self._is_verified = True
         self._rest()
         self._tell()

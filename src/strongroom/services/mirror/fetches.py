@@ -26,7 +26,7 @@ from strongroom.core.mirrored import Copy, UpstreamFile
 from strongroom.core.model import Index
 from strongroom.core.names import IndexName
 from strongroom.ports import Arriving, Body, Incoming, Missing
-from strongroom.services.mirror.arrivals import Arrival
+from strongroom.services.mirror.arrivals import HELD_BACK_BYTES, Arrival
 from strongroom.services.mirror.copies import Keeping, KeptCopies
 from strongroom.services.mirror.later import LaterKeeping, Wish
 from strongroom.services.mirror.parts import Parts
@@ -146,7 +146,7 @@ class Fetches:
 
     async def _fetch(self, index: Index, arrival: Arrival) -> Incoming:
         """Return the promised bytes."""
-        incoming = await self._receive()
+        incoming = await self._receive(arrival.file)
         try:
             await self._fill(index, arrival, incoming=incoming)
             await self._verify(arrival, incoming)
@@ -156,9 +156,13 @@ class Fetches:
             raise
         return incoming
 
-    async def _receive(self) -> Incoming:
-        """Open a temporary file; a cancellation meanwhile leaves none behind."""
-        opening = asyncio.ensure_future(self._parts.blobs.receive())
+    async def _receive(self, file: UpstreamFile) -> Incoming:
+        """Open a temporary file; a cancellation meanwhile leaves none behind.
+
+        One of which nobody has a byte before all are written may be made with the first write.
+        """
+        is_short = file.size_bytes is not None and file.size_bytes <= HELD_BACK_BYTES
+        opening = asyncio.ensure_future(self._parts.blobs.receive(is_short=is_short))
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
