@@ -113,3 +113,15 @@ def test_a_disk_that_lost_a_write_is_doubted(blobs: LocalBlobs) -> None:
             await blobs.check()
 
     asyncio.run(work())
+
+
+def test_small_bytes_whose_file_cannot_be_made_are_no_lost_write(blobs: LocalBlobs, tmp_path: Path) -> None:
+    """Nothing was written, so the disk is not doubted, and the fault says at what it failed."""
+    with (
+        mock.patch("os.open", side_effect=OSError(errno.EACCES, "Permission denied")),
+        pytest.raises(StorageFault, match="Opening a temporary file failed"),
+    ):
+        asyncio.run(blobs.put(CONTENT))
+    assert not blobs._is_doubted
+    assert os.listdir(tmp_path / "incoming") == []
+    assert asyncio.run(blobs.put(CONTENT)) == digest_of(CONTENT)

@@ -208,6 +208,8 @@ class LocalBlobs:
 
     def _put(self, data: bytes) -> Sha256:
         incoming = self._make_incoming()
+        with raising_port_errors("Opening a temporary file"):
+            incoming.open()
         try:
             incoming.append(data)
             return self._keep(incoming)

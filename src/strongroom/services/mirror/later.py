@@ -48,7 +48,6 @@ class LaterKeeping:
         self._copies = copies
         self._lull = lull
         self._waiting: _Batch = {}
-        self._held_bytes = 0
         self._is_closed = False
         self._hurry = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -57,7 +56,6 @@ class LaterKeeping:
         """Return the copy once it is kept; raises what `KeptCopies.keep` raises."""
         done: asyncio.Future[Copy] = asyncio.get_running_loop().create_future()
         self._waiting[wish] = done
-        self._held_bytes += wish.held_bytes
         self._lull.note()
         if wish.is_urgent or self._has_enough():
             self._hurry.set()
@@ -84,7 +82,8 @@ class LaterKeeping:
             await asyncio.wait([self._task])
 
     def _has_enough(self) -> bool:
-        return self._is_closed or len(self._waiting) >= _MOST_WAITING or self._held_bytes >= _MOST_BYTES
+        held_bytes = sum(wish.held_bytes for wish in self._waiting)
+        return self._is_closed or len(self._waiting) >= _MOST_WAITING or held_bytes >= _MOST_BYTES
 
     async def _run(self) -> None:
         batch: _Batch = {}
@@ -95,7 +94,6 @@ class LaterKeeping:
                 chosen = self._choose()
                 for first in range(0, len(chosen), _TOGETHER):
                     batch = {wish: self._waiting.pop(wish) for wish in chosen[first : first + _TOGETHER]}
-                    self._held_bytes -= sum(wish.held_bytes for wish in batch)
                     await self._keep(batch)
         finally:
             for done in (*batch.values(), *self._waiting.values()):
